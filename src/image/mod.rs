@@ -1,1 +1,4 @@
-//! image
+//! WHAT BUILDS it: the builder image, from its reference to a rootfs that can be run.
+
+pub mod digest;
+pub mod layer;

@@ -1,0 +1,52 @@
+//! Layers and the stack they make (image-spec, layer.md; config.md, "Layer ChainID").
+
+use std::str::FromStr;
+
+use oci_spec::image::MediaType;
+use serde::{Deserialize, Serialize};
+
+use super::digest::{Digest, sha256_hex};
+
+/// One layer: the compressed blob as the manifest describes it, and what it must become.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Digest of the compressed blob.
+    pub digest: Digest,
+    /// Size of the compressed blob in bytes.
+    pub size: u64,
+    pub media_type: MediaType,
+    /// Digest of the uncompressed tar archive, from the image configuration.
+    pub diff_id: Digest,
+}
+
+/// The chain id of the whole stack; `None` for no layers.
+pub fn chain_id(layers: &[Layer]) -> Option<Digest> {
+    layers.iter().map(|layer| layer.diff_id.clone()).reduce(|parent, diff_id| {
+        let chain = sha256_hex(format!("{parent} {diff_id}").as_bytes());
+        // 64 hexadecimal digits are a valid sha256 digest
+        Digest::from_str(&format!("sha256:{chain}")).unwrap_or(diff_id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(letter: char) -> Layer {
+        let digest = Digest::from_str(&format!("sha256:{}", letter.to_string().repeat(64))).unwrap();
+        Layer { digest: digest.clone(), size: 1, media_type: MediaType::ImageLayerGzip, diff_id: digest }
+    }
+
+    #[test]
+    fn one_layer_is_its_own_chain() {
+        assert_eq!(chain_id(&[]), None);
+        assert_eq!(chain_id(&[layer('a')]), Some(layer('a').diff_id));
+    }
+
+    #[test]
+    fn a_chain_hashes_parent_and_child() {
+        let want = sha256_hex(format!("{} {}", layer('a').diff_id, layer('b').diff_id).as_bytes());
+        assert_eq!(chain_id(&[layer('a'), layer('b')]).unwrap().digest(), want);
+        assert_ne!(chain_id(&[layer('a'), layer('b')]), chain_id(&[layer('b'), layer('a')]));
+    }
+}

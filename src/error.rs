@@ -144,6 +144,15 @@ impl Error {
         self
     }
 
+    /// Puts a cause that came by another way at the end of the chain.
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        let cause = cause.into();
+        if !self.0.chain.contains(&cause) {
+            self.0.chain.push(cause);
+        }
+        self
+    }
+
     /// Adds the way out; the innermost hint, nearest to the cause, stays.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint.get_or_insert(hint.into());

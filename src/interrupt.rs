@@ -53,12 +53,14 @@ impl Interrupt {
         self.0.count.load(Ordering::SeqCst)
     }
 
+    /// The first signal that arrived.
+    pub fn signal(&self) -> Option<i32> {
+        Some(self.0.signal.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
+    }
+
     /// Fails with [`ErrorKind::Interrupted`] once a signal has arrived.
     pub fn check(&self) -> Result<()> {
-        match self.0.signal.load(Ordering::SeqCst) {
-            0 => Ok(()),
-            signal => Err(Self::error(signal)),
-        }
+        self.signal().map_or(Ok(()), |signal| Err(Self::error(signal)))
     }
 
     /// The error for the signal of this number.

@@ -13,4 +13,5 @@ pub mod error;
 pub mod image;
 pub mod interrupt;
 pub mod iso;
+pub mod isogen;
 pub mod site;

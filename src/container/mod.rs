@@ -1,1 +1,9 @@
-//! container
+//! The RUN: a builder image, a volume, and what happens when the one meets the other.
+
+mod bundle;
+mod driver;
+mod log;
+pub mod oci;
+pub mod record;
+
+pub use driver::{Container, Environment, KeepContainer, Options, Run, driver};

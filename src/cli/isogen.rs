@@ -1,0 +1,140 @@
+//! `airshipctl bootstrap isogen`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use airshipctl::container::{KeepContainer, record};
+use airshipctl::error::{Error, ErrorKind, Result};
+use airshipctl::image::PullPolicy;
+use airshipctl::interrupt::Interrupt;
+use airshipctl::isogen::{self, Options, plan};
+use airshipctl::site::config::{ContainerRuntime, Network};
+use airshipctl::site::document::Source;
+use airshipctl::site::volume::InputsAfter;
+use clap::Args;
+
+use super::{CacheArgs, print};
+
+/// Build the bootable ISO of the ephemeral node and print its path.
+#[derive(Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub struct IsogenArgs {
+    /// A directory (kustomization or plain *.yaml) or a file with the site's documents; `-` reads a
+    /// rendered multi-document stream from standard input.
+    #[arg(value_name = "DOCUMENTS")]
+    documents: Vec<PathBuf>,
+    /// The isogen configuration.
+    #[arg(short, long = "conf", value_name = "FILE")]
+    configuration: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArgs,
+    /// When to ask the registry: missing, always or never.
+    #[arg(long, value_name = "WHEN", default_value = "missing", value_parser = parse::<PullPolicy>)]
+    pull: PullPolicy,
+    /// The builder's network, none or host [default: the configuration's, else none].
+    #[arg(long, value_name = "NETWORK", value_parser = parse::<Network>)]
+    network: Option<Network>,
+    /// The container driver, oci or docker [default: the configuration's, else oci].
+    #[arg(long, value_name = "DRIVER", value_parser = parse::<ContainerRuntime>)]
+    container_runtime: Option<ContainerRuntime>,
+    /// How long the builder may run: a number with s, m or h, as 90s or 30m.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Leave the inputs, which hold secrets, in the volume.
+    #[arg(long)]
+    keep_inputs: bool,
+    /// Check everything and print what would happen; nothing is written, no network is used.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub fn run(args: IsogenArgs, debug: bool, interrupt: Interrupt) -> Result<()> {
+    let dry_run = args.dry_run;
+    let options = args.options(debug)?;
+    if dry_run {
+        return print(&plan::plan(&options)?.to_string());
+    }
+    let image = isogen::isogen(options, interrupt)?;
+    print(&format!("{}\n", image.display()))
+}
+
+impl IsogenArgs {
+    fn options(self, debug: bool) -> Result<Options> {
+        let configuration = self.configuration.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "no isogen configuration is given")
+                .hint("give it with --conf FILE; this version does not look into an airshipctl config")
+        })?;
+        Ok(Options {
+            configuration,
+            documents: source(self.documents)?,
+            cache: self.cache.dir()?,
+            state: record::state_dir()?,
+            pull: self.pull,
+            network: self.network,
+            runtime: self.container_runtime,
+            timeout: self.timeout,
+            inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
+            keep: if debug { KeepContainer::Always } else { KeepContainer::Never },
+        })
+    }
+}
+
+fn source(mut documents: Vec<PathBuf>) -> Result<Source> {
+    let usage = |text: &str| Error::new(ErrorKind::Usage, text);
+    match (documents.pop(), documents.pop()) {
+        (Some(only), None) if only.as_os_str() == "-" => Ok(Source::Stdin),
+        (Some(only), None) => Ok(Source::Path(only)),
+        (None, _) => Err(usage("no documents are given")
+            .hint("name a directory or file with the site's documents, or `-` for standard input")),
+        (Some(a), Some(b)) if a.as_os_str() == "-" || b.as_os_str() == "-" => {
+            Err(usage("`-` replaces DOCUMENTS and cannot be given with them"))
+        }
+        _ => Err(usage("more than one DOCUMENTS is given").hint("put them into one directory")),
+    }
+}
+
+fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+/// A whole number of seconds, minutes or hours, at least one second.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time such as 90s, 30m or 2h");
+    let number = text.trim_end_matches(['s', 'm', 'h']);
+    let factor = match &text[number.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)?;
+    match seconds {
+        1..=31_536_000 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("{text:?} is not between one second and a year")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        for wrong in ["", "90", "s", "-1s", "1.5h", "0s", "99999999999999999999s", "18446744073709551615h", "1ms"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_dash_stands_alone() {
+        let of = |names: &[&str]| source(names.iter().map(PathBuf::from).collect());
+        assert!(matches!(of(&["-"]), Ok(Source::Stdin)));
+        assert!(matches!(of(&["dir"]), Ok(Source::Path(_))));
+        for wrong in [&[][..], &["-", "dir"], &["dir", "-"], &["a", "b"], &["-", "-"]] {
+            assert!(of(wrong).is_err_and(|error| error.kind() == ErrorKind::Usage), "{wrong:?}");
+        }
+    }
+}

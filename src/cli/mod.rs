@@ -1,0 +1,112 @@
+//! The command line: clap's types, terminal output, and the exit code. No logic.
+
+mod completion;
+mod image;
+mod isogen;
+mod log;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use airshipctl::error::{Error, Result};
+use airshipctl::interrupt::Interrupt;
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  internal error
+  2  command line, configuration or volume
+  3  site documents
+  4  builder image not had, or not verified
+  5  this host cannot run containers
+  6  the builder failed, could not start or took too long
+  7  output missing or wrong
+  129, 130, 143  interrupted by SIGHUP, SIGINT, SIGTERM";
+
+/// From a site's YAML documents to a bootable ISO for the ephemeral node, without a container daemon.
+#[derive(Parser)]
+#[command(name = "airshipctl", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Tell more, show the builder's output, and keep its container.
+    #[arg(long, global = true)]
+    debug: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bootstrap the ephemeral node.
+    #[command(subcommand)]
+    Bootstrap(Bootstrap),
+    /// Manage the images in the rootfs cache.
+    #[command(subcommand)]
+    Image(image::ImageCommand),
+    /// Print the version.
+    Version,
+    /// Print a shell's completion script.
+    Completion {
+        /// The shell to complete for.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bootstrap {
+    Isogen(isogen::IsogenArgs),
+}
+
+/// Shared by the commands that use the rootfs cache.
+#[derive(Args)]
+struct CacheArgs {
+    /// Directory of the rootfs cache [default: /var/cache/airshipctl/rootfs-cache as root, else
+    /// $XDG_CACHE_HOME/airshipctl/rootfs-cache].
+    #[arg(long, value_name = "DIR", env = "AIRSHIP_ROOTFS_CACHE")]
+    rootfs_cache: Option<PathBuf>,
+}
+
+impl CacheArgs {
+    fn dir(&self) -> Result<PathBuf> {
+        self.rootfs_cache.clone().map_or_else(airshipctl::isogen::default_cache, Ok)
+    }
+}
+
+/// Parses the command line, runs the command, and turns its error into a message and an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::to_terminal(if cli.debug { log::Level::Debug } else { log::Level::Info });
+    match Interrupt::from_signals().and_then(|interrupt| run(cli, interrupt)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            error.kind().exit_code().into()
+        }
+    }
+}
+
+fn run(cli: Cli, interrupt: Interrupt) -> Result<()> {
+    match cli.command {
+        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, interrupt),
+        Command::Image(command) => image::run(command, &interrupt),
+        Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Completion { shell } => completion::run(shell),
+    }
+}
+
+/// Writes a result to standard output.
+fn print(text: &str) -> Result<()> {
+    use airshipctl::error::{Doing, ErrorKind};
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .doing(ErrorKind::Internal, || "writing to standard output".into())
+}
+
+fn report(error: &Error) {
+    eprintln!("error: {error}");
+    if let Some(hint) = error.hint_text() {
+        eprintln!("hint: {hint}");
+    }
+}

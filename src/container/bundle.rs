@@ -1,0 +1,275 @@
+//! From an image configuration to config.json (image-spec, conversion.md; runtime-spec, config.md),
+//! with the settings that a Docker-compatible engine gives a container.
+
+use std::path::Path;
+
+use oci_spec::image::ImageConfiguration;
+use oci_spec::runtime::{
+    Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxDeviceCgroupBuilder, LinuxNamespaceBuilder,
+    LinuxNamespaceType, LinuxResourcesBuilder, Mount, MountBuilder, Process, ProcessBuilder, RootBuilder, Spec,
+    SpecBuilder,
+};
+
+use super::driver::Environment;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::site::config::{Network, Privilege};
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Everything config.json is made from.
+pub struct Bundle<'a> {
+    pub image: &'a ImageConfiguration,
+    /// Id of the run; its host name, too.
+    pub id: &'a str,
+    /// Host and container side of the volume.
+    pub volume: (&'a Path, &'a Path),
+    pub environment: &'a Environment,
+    pub network: Network,
+    pub privilege: Privilege,
+    pub host: Host<'a>,
+}
+
+/// What of this host changes the container.
+pub struct Host<'a> {
+    /// The cgroup of the run, absolute.
+    pub cgroup: &'a Path,
+    pub mapping: HostMapping,
+    pub devices: DeviceRules,
+    /// The capabilities that we hold and may give to a privileged container.
+    pub capabilities: &'a [Capability],
+}
+
+/// How the ids of the container are mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostMapping {
+    /// Not at all: the container's root is the host's.
+    Root,
+    /// In a user namespace with many ids.
+    Many,
+    /// In a user namespace that has only id 0.
+    Single,
+}
+
+/// Whether cgroups restrict the use of device nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceRules {
+    Enforced,
+    Absent,
+}
+
+impl Bundle<'_> {
+    /// config.json without root path and user, which the helper fills in.
+    pub fn spec(&self) -> Result<Spec> {
+        self.check_destination()?;
+        let doing = || "describing the container".to_owned();
+        let root = RootBuilder::default().path("merged").readonly(false).build();
+        SpecBuilder::default()
+            .version("1.0.2")
+            .hostname(self.id)
+            .root(root.doing(ErrorKind::Internal, doing)?)
+            .process(self.process()?)
+            .mounts(self.mounts()?)
+            .linux(self.linux()?)
+            .build()
+            .doing(ErrorKind::Internal, doing)
+    }
+
+    /// A volume over the container's own file systems would take them away.
+    fn check_destination(&self) -> Result<()> {
+        let inside = self.volume.1;
+        let taken = ["/proc", "/sys", "/dev"].iter().any(|own| inside.starts_with(own));
+        if inside == Path::new("/") || taken {
+            let text = format!("mounting the volume on {} would hide a file system of the container", inside.display());
+            return Err(Error::new(ErrorKind::Usage, text).hint("choose another container side for container.volume"));
+        }
+        Ok(())
+    }
+
+    fn process(&self) -> Result<Process> {
+        let config = self.image.config().as_ref();
+        let cwd = config.and_then(|c| c.working_dir().clone()).filter(|dir| !dir.is_empty());
+        let mut process = ProcessBuilder::default()
+            .terminal(false)
+            .args(self.args()?)
+            .env(self.env())
+            .cwd(cwd.unwrap_or_else(|| "/".into()))
+            .build()
+            .doing(ErrorKind::Internal, || "describing the process".into())?;
+        let held = self.capabilities().into_iter().collect::<std::collections::HashSet<_>>();
+        let capabilities = LinuxCapabilitiesBuilder::default()
+            .bounding(held.clone())
+            .effective(held.clone())
+            .permitted(held)
+            .inheritable(std::collections::HashSet::new())
+            .ambient(std::collections::HashSet::new())
+            .build()
+            .doing(ErrorKind::Internal, || "describing capabilities".into())?;
+        process.set_capabilities(Some(capabilities));
+        // raising a limit needs CAP_SYS_RESOURCE, and Docker sets none
+        process.set_rlimits(None);
+        // `false` would be taken for a setting (libcontainer tests for presence)
+        process.set_no_new_privileges(None);
+        Ok(process)
+    }
+
+    /// Entrypoint and Cmd, one after the other (image-spec, conversion.md, "Verbatim fields").
+    fn args(&self) -> Result<Vec<String>> {
+        let config = self.image.config().as_ref();
+        let entrypoint = config.and_then(|c| c.entrypoint().clone()).unwrap_or_default();
+        let cmd = config.and_then(|c| c.cmd().clone()).unwrap_or_default();
+        let args: Vec<String> = entrypoint.into_iter().chain(cmd).collect();
+        if args.is_empty() {
+            return Err(Error::new(ErrorKind::Builder, "the image names neither Entrypoint nor Cmd")
+                .hint("is it an ISO builder image?"));
+        }
+        Ok(args)
+    }
+
+    /// The driver's variables over the image's over the defaults.
+    fn env(&self) -> Vec<String> {
+        let own = [("PATH", PATH), ("HOSTNAME", self.id)];
+        let of_image = self.image.config().as_ref().and_then(|c| c.env().clone()).unwrap_or_default();
+        let mut merged: Vec<(String, String)> = Vec::new();
+        let split = |line: &String| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let all = own
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .chain(of_image.iter().filter_map(split))
+            .chain(self.environment.iter().cloned());
+        for (name, value) in all {
+            match merged.iter_mut().find(|(known, _)| *known == name) {
+                Some(entry) => entry.1 = value,
+                None => merged.push((name, value)),
+            }
+        }
+        merged.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    /// Docker's fourteen. MKNOD only where device rules keep the nodes harmless: in a user namespace
+    /// the kernel refuses to make them anyhow.
+    fn capabilities(&self) -> Vec<Capability> {
+        if self.privilege == Privilege::Privileged {
+            return self.host.capabilities.to_vec();
+        }
+        let mut all = vec![
+            Capability::Chown,
+            Capability::DacOverride,
+            Capability::Fsetid,
+            Capability::Fowner,
+            Capability::NetRaw,
+            Capability::Setgid,
+            Capability::Setuid,
+            Capability::Setfcap,
+            Capability::Setpcap,
+            Capability::NetBindService,
+            Capability::SysChroot,
+            Capability::Kill,
+            Capability::AuditWrite,
+        ];
+        if self.host.mapping != HostMapping::Root || self.host.devices == DeviceRules::Enforced {
+            all.push(Capability::Mknod);
+        }
+        all.retain(|capability| self.host.capabilities.contains(capability));
+        all
+    }
+
+    fn mounts(&self) -> Result<Vec<Mount>> {
+        let locked = ["nosuid", "noexec", "nodev"];
+        let pts: &[&str] = match self.host.mapping {
+            // group 5 is not mapped there
+            HostMapping::Single => &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+            _ => &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        };
+        let mut mounts = vec![
+            mount("/proc", "proc", "proc", &locked)?,
+            mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"])?,
+            mount("/dev/pts", "devpts", "devpts", pts)?,
+            mount("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"])?,
+            mount("/dev/mqueue", "mqueue", "mqueue", &locked)?,
+            self.sys()?,
+        ];
+        if self.network == Network::Host {
+            for file in ["/etc/resolv.conf", "/etc/hosts"].into_iter().filter(|file| Path::new(file).exists()) {
+                mounts.push(mount(file, "bind", file, &["rbind", "ro"])?);
+            }
+        }
+        let (host, inside) = self.volume;
+        mounts.push(mount(&inside.to_string_lossy(), "bind", &host.to_string_lossy(), &["rbind", "rw"])?);
+        Ok(mounts)
+    }
+
+    /// A sysfs belongs to a network namespace, and one that is not the container's own cannot be
+    /// mounted anew.
+    fn sys(&self) -> Result<Mount> {
+        let access = if self.privilege == Privilege::Privileged { "rw" } else { "ro" };
+        if self.network == Network::Host && self.host.mapping != HostMapping::Root {
+            return mount("/sys", "bind", "/sys", &["rbind", "ro"]);
+        }
+        mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access])
+    }
+
+    fn linux(&self) -> Result<oci_spec::runtime::Linux> {
+        let doing = || "describing isolation".to_owned();
+        // user and network namespaces are entered before libcontainer comes in
+        let kinds = [
+            LinuxNamespaceType::Mount,
+            LinuxNamespaceType::Pid,
+            LinuxNamespaceType::Ipc,
+            LinuxNamespaceType::Uts,
+            LinuxNamespaceType::Cgroup,
+        ];
+        let namespaces = kinds
+            .into_iter()
+            .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build())
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .doing(ErrorKind::Internal, doing)?;
+        let (masked, readonly) = match self.privilege {
+            Privilege::Default => (strings(&MASKED), strings(&READONLY)),
+            Privilege::Privileged => (Vec::new(), Vec::new()),
+        };
+        let allowed = self.privilege == Privilege::Privileged;
+        let mut linux = LinuxBuilder::default()
+            .namespaces(namespaces)
+            .cgroups_path(self.host.cgroup)
+            .masked_paths(masked)
+            .readonly_paths(readonly)
+            .build()
+            .doing(ErrorKind::Internal, doing)?;
+        let rules = LinuxDeviceCgroupBuilder::default().allow(allowed).access("rwm").build();
+        let resources = LinuxResourcesBuilder::default().devices(vec![rules.doing(ErrorKind::Internal, doing)?]).build();
+        match self.host.devices {
+            DeviceRules::Enforced => linux.set_resources(Some(resources.doing(ErrorKind::Internal, doing)?)),
+            DeviceRules::Absent => linux.set_resources(None),
+        };
+        Ok(linux)
+    }
+}
+
+/// Parts of /proc and /sys that tell about the host or control it; Docker's lists.
+const MASKED: [&str; 10] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/sched_debug",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().map(|&text| text.to_owned()).collect()
+}
+
+fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Result<Mount> {
+    MountBuilder::default()
+        .destination(destination)
+        .typ(kind)
+        .source(source)
+        .options(strings(options))
+        .build()
+        .doing(ErrorKind::Internal, || format!("describing the mount on {destination}"))
+}

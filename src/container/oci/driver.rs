@@ -1,0 +1,154 @@
+//! The built-in driver, seen from the command line's process.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use super::capabilities;
+use super::helper::run::{NetworkMode, RunTask};
+use super::helper::{cgroup_path, enforces_devices};
+use super::leftovers::{self, About};
+use super::protocol::{Task, VERSION};
+use super::rung::{self, Rung};
+use super::session::Session;
+use super::spawn::{Helper, Surroundings};
+use crate::container::bundle::{Bundle, DeviceRules, Host, HostMapping};
+use crate::container::driver::{Container, KeepContainer, Options, Run};
+use crate::container::log::Log;
+use crate::container::record::Record;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::image::platform::Platform;
+use crate::image::store::{CacheLock, Image, Store};
+use crate::image::{self, rootfs};
+use crate::site::config::Network;
+
+/// See [`super`].
+pub struct OciDriver {
+    options: Options,
+    pulled: Option<Pulled>,
+    session: Option<Session>,
+}
+
+/// An image that is ready to run.
+struct Pulled {
+    rung: Rung,
+    image: Image,
+    rootfs: PathBuf,
+    /// Held until the driver is dropped, so that nobody removes the rootfs meanwhile.
+    lock: CacheLock,
+}
+
+impl OciDriver {
+    pub fn new(options: Options) -> Self {
+        Self { options, pulled: None, session: None }
+    }
+
+    fn try_rung(&self, rung: &Rung) -> Result<()> {
+        Helper::spawn(rung, Task::Probe, Surroundings::default())?.call(Some(&self.options.interrupt)).map(drop)
+    }
+
+    /// The image from the cache or its registry.
+    fn acquire(&self, store: &Store, rung: &Rung) -> Result<Image> {
+        let mapping = rung.mapping()?;
+        let unpacked = |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
+        let Options { reference, pull, interrupt, .. } = &self.options;
+        image::acquire(store, reference, &Platform::host(), *pull, &unpacked, interrupt)
+    }
+
+    /// The image's rootfs in this mapping, unpacked if it is not there yet.
+    fn rootfs(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
+        leftovers::sweep(rung, store.path())?;
+        if let Some(found) = rootfs::find(store.path(), &rung.mapping()?, &image.layers)? {
+            return Ok(found.path().to_owned());
+        }
+        tracing::info!("Unpacking {} layers", image.layers.len());
+        let task = Task::Unpack { cache: store.path().to_owned(), manifest: image.manifest_digest.to_string() };
+        let unpacked =
+            Helper::spawn(rung, task, Surroundings::default())?.call(Some(&self.options.interrupt)).inspect_err(|_| {
+                if let Err(error) = leftovers::sweep(rung, store.path()) {
+                    tracing::warn!("{error}");
+                }
+            })?;
+        serde_json::from_value(unpacked).doing(ErrorKind::Internal, || "finding the unpacked rootfs".into())
+    }
+
+    fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
+        let cgroup = cgroup_path(record.id());
+        let host = Host {
+            cgroup: &cgroup,
+            mapping: match pulled.rung {
+                Rung::Root => HostMapping::Root,
+                Rung::Subordinate { .. } => HostMapping::Many,
+                Rung::Single { .. } => HostMapping::Single,
+            },
+            devices: match pulled.rung.is_rootless() || !enforces_devices() {
+                true => DeviceRules::Absent,
+                false => DeviceRules::Enforced,
+            },
+            capabilities: &capabilities::held(&pulled.rung),
+        };
+        let bundle = Bundle {
+            image: &pulled.image.configuration,
+            id: record.id(),
+            volume: (run.volume.host(), run.volume.container()),
+            environment: &run.environment,
+            network: run.network,
+            privilege: run.privilege,
+            host,
+        };
+        let config = pulled.image.configuration.config().as_ref();
+        Ok(RunTask {
+            id: record.id().to_owned(),
+            run_dir: record.dir().to_owned(),
+            rootfs: pulled.rootfs.clone(),
+            spec: bundle.spec()?,
+            user: config.and_then(|config| config.user().clone()).unwrap_or_default(),
+            network: match run.network {
+                Network::None => NetworkMode::None,
+                Network::Host => NetworkMode::Host,
+            },
+            volume: run.volume.host().to_owned(),
+            inputs: run.staging.inputs.iter().map(|input| input.name.clone()).collect(),
+        })
+    }
+}
+
+impl Container for OciDriver {
+    fn pull(&mut self) -> Result<()> {
+        leftovers::reap_dead(&self.options.state);
+        let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
+        let store = Store::open(&self.options.cache)?;
+        let lock = store.lock_shared()?;
+        let image = self.acquire(&store, &rung)?;
+        tracing::info!("Using image {}@{}", self.options.reference, image.manifest_digest);
+        let rootfs = self.rootfs(&store, &rung, &image)?;
+        self.pulled = Some(Pulled { rung, image, rootfs, lock });
+        Ok(())
+    }
+
+    fn run(&mut self, run: &Run<'_>) -> Result<PathBuf> {
+        let pulled = self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
+        self.options.interrupt.check()?;
+        let about = About { version: VERSION, rung: pulled.rung.clone() };
+        let record = Record::create(&self.options.state, &about)?;
+        if run.keep == KeepContainer::Always {
+            record.keep()?;
+        }
+        let task = self.task(pulled, run, &record)?;
+        let (log, output) = Log::open(&self.options.state, record.id())?;
+        let locks = [record.lock(), run.volume.lock(), pulled.lock.as_fd()];
+        let surroundings = Surroundings { stderr: Stdio::from(output), locks: &locks };
+        let helper = Helper::spawn(&pulled.rung, Task::Run(Box::new(task)), surroundings)?;
+        let run_dir = record.dir().to_owned();
+        let session = Session::new(helper, record, log, self.options.interrupt.clone(), run.timeout);
+        self.session.insert(session).run(run.volume, run.staging)?;
+        Ok(run_dir)
+    }
+
+    fn remove(&mut self) -> Result<()> {
+        match &mut self.session {
+            Some(session) => session.remove(),
+            None => Ok(()),
+        }
+    }
+}

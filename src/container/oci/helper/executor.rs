@@ -1,0 +1,147 @@
+//! The last steps before the builder: a small init as pid 1 of the container, and exec.
+//!
+//! libcontainer's own executor would leave SIGPIPE ignored and signals blocked, hand a file that
+//! is no executable to /bin/sh, and end with 255 and no message when exec fails.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Read;
+use std::mem::ManuallyDrop;
+use std::os::fd::{FromRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, signal, sigprocmask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, execv, fork};
+use oci_spec::runtime::Spec;
+
+use crate::container::oci::protocol::{Up, send};
+use crate::error::{Error, ErrorKind};
+
+/// Runs inside the container, after capabilities are dropped and the user is set.
+#[derive(Clone)]
+pub struct Exec {
+    /// The status pipe; closed by exec.
+    pub up: RawFd,
+}
+
+impl Executor for Exec {
+    fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
+        let args = spec.process().as_ref().and_then(|p| p.args().as_ref()).ok_or(ExecutorError::InvalidArg)?;
+        let signals = SigSet::all();
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&signals), None);
+        // a dumpable pid 1 would let the container reach our executable through /proc/1/exe
+        let _ = nix::sys::prctl::set_dumpable(false);
+        // SAFETY: this process has one thread, so the child may do anything
+        match unsafe { fork() }.map_err(|errno| ExecutorError::Other(errno.to_string()))? {
+            ForkResult::Parent { child } => init(child, &signals),
+            ForkResult::Child => {
+                let error = match run(args) {
+                    Ok(never) => match never {},
+                    Err(error) => error,
+                };
+                // SAFETY: the pipe stays open until exec, which did not happen; it is not ours to close
+                let up = ManuallyDrop::new(unsafe { File::from_raw_fd(self.up) });
+                let _ = send(&*up, &Up::Failed(error));
+                // SAFETY: no destructor of the copied process may run; 127 as shells do
+                unsafe { libc::_exit(127) }
+            }
+        }
+    }
+
+    fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
+        Ok(())
+    }
+}
+
+/// Pid 1: passes signals on to the builder, reaps orphans, and ends with the builder's code. The
+/// kernel ignores signals to a pid 1 without handlers, so the builder itself must not be it.
+fn init(builder: Pid, signals: &SigSet) -> ! {
+    // nothing of the host may be reachable through /proc/1/fd
+    // SAFETY: no descriptor above 2 is used again in this process
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    loop {
+        match signals.wait() {
+            Ok(Signal::SIGCHLD) => {
+                if let Some(code) = reap(builder) {
+                    // SAFETY: as above, no destructors
+                    unsafe { libc::_exit(code) }
+                }
+            }
+            Ok(other) => {
+                let _ = kill(builder, other);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn reap(builder: Pid) -> Option<i32> {
+    loop {
+        match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == builder => return Some(code),
+            Ok(WaitStatus::Signaled(pid, by, _)) if pid == builder => return Some(128 + by as i32),
+            Ok(WaitStatus::StillAlive) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<Infallible, Error> {
+    for number in Signal::iterator() {
+        // SAFETY: the default action is no handler that could run anything
+        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+    }
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    let name = args.first().ok_or_else(|| Error::new(ErrorKind::Builder, "no command to run"))?;
+    let argv: Vec<CString> = args.iter().filter_map(|arg| CString::new(arg.as_bytes()).ok()).collect();
+    let mut failed = (PathBuf::from(name), Errno::ENOENT);
+    for file in candidates(name) {
+        let Ok(path) = CString::new(file.as_os_str().as_bytes()) else { continue };
+        let Err(errno) = execv(&path, &argv);
+        // a file that is there but cannot be run says more than one that is not there
+        if failed.1 == Errno::ENOENT && (errno != Errno::ENOENT || file.exists()) {
+            failed = (file, errno);
+        }
+    }
+    Err(explain(&failed.0, failed.1))
+}
+
+fn candidates(name: &str) -> Vec<PathBuf> {
+    if name.contains('/') {
+        return vec![PathBuf::from(name)];
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|dir| dir.join(name)).collect()
+}
+
+fn explain(file: &Path, errno: Errno) -> Error {
+    let error = Error::caused(ErrorKind::Builder, format!("starting {}", file.display()), &errno);
+    match errno {
+        Errno::ENOENT if file.exists() => {
+            error.hint("the file is there, but the interpreter or loader it names is not in the image")
+        }
+        Errno::ENOENT => error.hint("the image's Entrypoint or Cmd names a file that the image does not have"),
+        Errno::ENOEXEC => match machine(file) {
+            Some(number) => error.hint(format!(
+                "it is an ELF file for machine {number}, this host is {}: use an image for this architecture",
+                std::env::consts::ARCH
+            )),
+            None => error.hint("it is neither an ELF file nor a script with a `#!` line"),
+        },
+        Errno::EACCES => error.hint("it is not executable for the image's User"),
+        _ => error,
+    }
+}
+
+/// `e_machine` of an ELF header (little-endian, as all architectures Linux containers come for).
+fn machine(file: &Path) -> Option<u16> {
+    let mut header = [0; 20];
+    File::open(file).ok()?.read_exact(&mut header).ok()?;
+    header.starts_with(b"\x7fELF").then(|| u16::from_le_bytes([header[18], header[19]]))
+}

@@ -1,0 +1,55 @@
+//! Cleaning up after a run, by whoever is left to do it. Every step can be repeated.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::run::RunTask;
+use super::{cgroup, user};
+use crate::container::record;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::site::volume;
+
+/// As soon as the builder has ended: the secrets go, and what it made becomes the caller's.
+pub fn after_builder(task: &RunTask) -> Result<()> {
+    let removed = volume::remove_inputs(&task.run_dir);
+    let taken = if task.user.is_empty() { Ok(()) } else { user::take_outputs(&task.volume) };
+    removed.and(taken)
+}
+
+/// Removes the container: its layers, its state and its cgroups.
+pub fn remove_container(run_dir: &Path, id: &str) -> Result<()> {
+    let directories = ["overlay", "merged", "state", "bundle"].map(|name| remove_tree(&run_dir.join(name)));
+    directories.into_iter().chain([cgroup::remove(id)]).fold(Ok(()), Result::and)
+}
+
+/// Finishes a run whose processes are dead: inputs removed, older outputs back in place unless the
+/// run was a success, container and record gone. A container that `--debug` kept stays.
+pub fn reap(run_dir: &Path) -> Result<serde_json::Value> {
+    let recovered = volume::recover(run_dir);
+    let removed = match (record::is_kept(run_dir), run_dir.file_name()) {
+        (true, _) => Ok(()),
+        (false, Some(id)) => remove_container(run_dir, &id.to_string_lossy()),
+        (false, None) => Err(Error::new(ErrorKind::Internal, "the run has no directory")),
+    };
+    recovered.and(removed)?;
+    if !record::is_kept(run_dir) {
+        remove_tree(run_dir)?;
+    }
+    Ok(serde_json::Value::Null)
+}
+
+/// Processes of a killed run may still be on their way out and write, so a few tries.
+fn remove_tree(path: &Path) -> Result<()> {
+    let mut removed = std::fs::remove_dir_all(path);
+    for _ in 0..20 {
+        match &removed {
+            Ok(()) => break,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(_) => {
+                std::thread::sleep(Duration::from_millis(50));
+                removed = std::fs::remove_dir_all(path);
+            }
+        }
+    }
+    removed.doing(ErrorKind::Internal, || format!("removing {}", path.display()))
+}

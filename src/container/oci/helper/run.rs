@@ -1,0 +1,111 @@
+//! The run as the helper sees it: a worker does everything, and the helper cleans up after it.
+
+use std::fs::DirBuilder;
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::WaitStatus;
+use oci_spec::runtime::Spec;
+use serde::{Deserialize, Serialize};
+
+use super::user::User;
+use super::worker::{self, Worker};
+use super::{Channels, reap};
+use crate::container::oci::protocol::{Down, Up, send};
+use crate::container::oci::rung::Rung;
+use crate::error::{Doing, Error, ErrorKind, Result};
+
+/// What the helper must know to run a container.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunTask {
+    pub id: String,
+    /// The directory of the run's record, absolute; everything temporary lies below it.
+    pub run_dir: PathBuf,
+    /// The cached tree, never written to.
+    pub rootfs: PathBuf,
+    /// config.json but for root path and user, which only the helper can know.
+    pub spec: Spec,
+    /// `User` of the image configuration.
+    pub user: String,
+    pub network: NetworkMode,
+    /// Host side of the volume.
+    pub volume: PathBuf,
+    /// Names of the input files in it.
+    pub inputs: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkMode {
+    /// A namespace with the loopback interface only.
+    None,
+    /// The host's.
+    Host,
+}
+
+/// Runs the container, then waits until the command line has judged the outputs and closes the
+/// pipe; then finishes what the journal of the volume says, and removes the record.
+pub fn run(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<serde_json::Value> {
+    let supervised = supervise(channels, rung, task);
+    if let Err(error) = &supervised {
+        send(&channels.up, &Up::Failed(error.clone()))?;
+    }
+    warn_of(reap::after_builder(task));
+    send(&channels.up, &Up::Stopped)?;
+    while let Some(message) = channels.down.next()? {
+        if matches!(message, Down::Remove) {
+            warn_of(reap::remove_container(&task.run_dir, &task.id));
+            send(&channels.up, &Up::Removed)?;
+        }
+    }
+    reap::reap(&task.run_dir)
+}
+
+fn warn_of(result: Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!("{error}");
+    }
+}
+
+/// Waits for the worker's end, and brings it about when the command line is gone.
+fn supervise(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> {
+    let worker = Worker::start(channels, |channels| worker::work(channels, rung, task))?;
+    loop {
+        let mut ready = [
+            PollFd::new(worker.life.as_fd(), PollFlags::POLLIN),
+            // no events asked for: the worker reads the messages, only the end is our business
+            PollFd::new(channels.down.as_fd(), PollFlags::empty()),
+        ];
+        let _ = poll(&mut ready, PollTimeout::NONE);
+        let [life, gone] = ready.map(|fd| fd.any().unwrap_or(false));
+        if gone && !life {
+            let _ = kill(worker.pid, Signal::SIGKILL);
+        }
+        if gone || life {
+            break;
+        }
+    }
+    match worker.wait()? {
+        // with an exit code of its own it has said why
+        WaitStatus::Exited(..) => Ok(()),
+        status => Err(Error::new(ErrorKind::Builder, format!("the container was killed ({status:?})"))),
+    }
+}
+
+/// Writes the bundle's config.json.
+pub fn write_config(task: &RunTask, root: &Path, user: &User) -> Result<()> {
+    let bundle = task.run_dir.join("bundle");
+    let doing = || format!("writing the bundle {}", bundle.display());
+    DirBuilder::new().mode(0o700).recursive(true).create(&bundle).doing(ErrorKind::Host, doing)?;
+    let mut spec = task.spec.clone();
+    if let Some(root_of_spec) = spec.root_mut() {
+        root_of_spec.set_path(root.to_owned());
+    }
+    if let Some(process) = spec.process_mut() {
+        process.set_user(user.to_spec()?);
+    }
+    spec.save(bundle.join("config.json")).doing(ErrorKind::Host, doing)
+}

@@ -1,0 +1,26 @@
+//! The built-in driver: containers by libcontainer, in helper processes of this executable.
+//!
+//! ```text
+//!  command line ──spawn──► helper (user namespace, id maps) ──fork──► worker (pid 1 of its own pid
+//!      │  ▲                   │ waits for the worker, then cleans up     namespace; mounts, network,
+//!      │  └── status pipe ────┴───────────────────────────────────────   libcontainer, the builder)
+//!      └───── control pipe; its end is the order to stop
+//! ```
+//! Whoever is killed, the kernel ends the rest: the worker dies with the helper (PDEATHSIG), and
+//! everything in the container dies with the worker, because that is pid 1 of the pid namespace
+//! around it. The helper cleans up; if it was killed, the command line does so through a new helper
+//! in the same mapping; if both were, the next start does.
+
+mod capabilities;
+mod driver;
+pub mod helper;
+mod idmap;
+mod kernel;
+mod leftovers;
+mod protocol;
+mod rung;
+mod session;
+mod spawn;
+
+pub use driver::OciDriver;
+pub use spawn::HELPER_ARGUMENT;

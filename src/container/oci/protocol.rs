@@ -1,0 +1,180 @@
+//! What the command line and its helper processes say to each other: JSON lines, one pipe down
+//! (the helper's standard input) and one up (its standard output).
+//!
+//! Nothing secret is ever in them. The end of the pipe from above ends the helper's work.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::rung::Rung;
+use crate::error::{Doing, Error, ErrorKind, Result};
+
+/// Both ends are the same executable; the number guards against a mix-up all the same.
+pub const VERSION: u32 = 1;
+
+/// From the command line to the helper.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Down {
+    /// The first message, and the only one that every task gets.
+    Job(Box<Job>),
+    /// The id maps of the helper's user namespace are written.
+    Mapped,
+    /// The inputs lie in the volume: start the builder.
+    Go,
+    /// Pass this signal on to the builder.
+    Signal(i32),
+    /// Take the container apart; the journal of the volume stays.
+    Remove,
+}
+
+/// From the helper to the command line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Up {
+    /// Write the id maps of this process, then say `Mapped`.
+    NeedMaps { pid: i32 },
+    /// A log event.
+    Log { level: Level, message: String },
+    /// Everything is mounted; waiting for `Go`.
+    Ready,
+    /// The builder runs.
+    Started,
+    /// The builder's end: its exit code, or 128 + the number of the signal.
+    Exited { code: i32 },
+    /// The container's processes are gone, and so are the inputs in the volume.
+    Stopped,
+    /// The container is taken apart.
+    Removed,
+    /// The task is done, with its result.
+    Done(serde_json::Value),
+    /// The task failed.
+    Failed(Error),
+}
+
+/// The levels that cross the pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Lost causes of libcontainer's errors: kept for the error message, not shown.
+    Cause,
+    Warn,
+    Info,
+    Debug,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Job {
+    pub version: u32,
+    pub rung: Rung,
+    pub task: Task,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Do all that a run does to this host's kernel, and leave nothing.
+    Probe,
+    /// Apply the layers of the image with this manifest digest.
+    Unpack { cache: PathBuf, manifest: String },
+    /// Remove what killed unpacks of this mapping left in the cache.
+    Sweep { cache: PathBuf },
+    /// Run a container.
+    Run(Box<super::helper::run::RunTask>),
+    /// Finish what a dead run left.
+    Reap { run_dir: PathBuf },
+}
+
+/// Writes one message as a line, in one `write` so that two writers of a pipe do not mix.
+pub fn send<T: Serialize>(mut to: impl Write, message: &T) -> Result<()> {
+    let mut line = serde_json::to_vec(message).doing(ErrorKind::Internal, || "encoding a message".into())?;
+    line.push(b'\n');
+    to.write_all(&line).doing(ErrorKind::Internal, || "talking to the other process".into())
+}
+
+/// Lines that arrive on a pipe, read as far as they are there.
+pub struct Incoming<R> {
+    from: R,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl<R: Read> Incoming<R> {
+    pub fn new(from: R) -> Self {
+        Self { from, buffer: Vec::new(), ended: false }
+    }
+
+    /// The next message, waiting for it; `None` at the end of the pipe.
+    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        loop {
+            if let Some(message) = self.buffered()? {
+                return Ok(Some(message));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// One read; call it when the pipe is readable, then take what is [`Incoming::buffered`].
+    pub fn fill(&mut self) -> Result<()> {
+        let mut chunk = [0; 8192];
+        let count = loop {
+            match self.from.read(&mut chunk) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                other => break other.doing(ErrorKind::Internal, || "listening to the other process".into())?,
+            }
+        };
+        self.ended |= count == 0;
+        self.buffer.extend_from_slice(&chunk[..count]);
+        Ok(())
+    }
+
+    /// The next message of those already read.
+    pub fn buffered<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') else {
+            return Ok(None);
+        };
+        let line: Vec<u8> = self.buffer.drain(..=end).collect();
+        serde_json::from_slice(&line).map(Some).doing(ErrorKind::Internal, || "decoding a message".into())
+    }
+
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+}
+
+impl<R: AsFd> AsFd for Incoming<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.from.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_cross_a_pipe_whole_and_in_order() {
+        let mut bytes = Vec::new();
+        send(&mut bytes, &Down::Go).unwrap();
+        send(&mut bytes, &Down::Signal(15)).unwrap();
+        let mut incoming = Incoming::new(bytes.as_slice());
+        assert!(matches!(incoming.next().unwrap(), Some(Down::Go)));
+        assert!(matches!(incoming.next().unwrap(), Some(Down::Signal(15))));
+        assert!(incoming.next::<Down>().unwrap().is_none());
+    }
+
+    #[test]
+    fn an_error_keeps_kind_and_hint_across_the_pipe() {
+        let mut bytes = Vec::new();
+        send(&mut bytes, &Up::Failed(Error::new(ErrorKind::Host, "no").hint("do"))).unwrap();
+        let Some(Up::Failed(error)) = Incoming::new(bytes.as_slice()).next().unwrap() else { panic!() };
+        assert_eq!((error.kind(), error.hint_text()), (ErrorKind::Host, Some("do")));
+    }
+}

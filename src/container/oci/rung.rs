@@ -1,0 +1,136 @@
+//! The ladder: which privileges a container runs with, and the id mapping that follows.
+
+use serde::{Deserialize, Serialize};
+
+use super::idmap::{self, Range};
+use crate::error::{ErrorKind, Result};
+use crate::image::digest::sha256_hex;
+use crate::image::rootfs::{Mapping, Ownership};
+
+/// One rung, with all that is needed to step on it again, also in a later process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rung {
+    /// Root of the host: no user namespace.
+    Root,
+    /// A user namespace with the caller as 0 and the subordinate ids above.
+    Subordinate { uid: u32, gid: u32, uids: Vec<Range>, gids: Vec<Range> },
+    /// A user namespace that holds the caller alone, as 0.
+    Single { uid: u32, gid: u32 },
+}
+
+impl Rung {
+    /// Name of the id mapping in the rootfs cache.
+    pub fn mapping(&self) -> Result<Mapping> {
+        let name = match self {
+            Self::Root => "root".to_owned(),
+            Self::Single { uid, .. } => format!("u{uid}-single"),
+            Self::Subordinate { uid, uids, gids, .. } => {
+                let hash = sha256_hex(format!("{uids:?}{gids:?}").as_bytes());
+                format!("u{uid}-map-{}", &hash[..12])
+            }
+        };
+        Mapping::new(&name)
+    }
+
+    /// Whether a rootfs can have the owners its layers name.
+    pub fn ownership(&self) -> Ownership {
+        match self {
+            Self::Root | Self::Subordinate { .. } => Ownership::Keep,
+            Self::Single { .. } => Ownership::Own,
+        }
+    }
+
+    /// Whether the helper enters a user namespace.
+    pub fn is_rootless(&self) -> bool {
+        *self != Self::Root
+    }
+
+    /// For the log line that names the rung.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Root => "as root".into(),
+            Self::Subordinate { uids, .. } => {
+                format!("in a user namespace with {} subordinate ids", uids.iter().map(|r| r.count).sum::<u32>())
+            }
+            Self::Single { .. } => "in a user namespace with a single id".into(),
+        }
+    }
+
+    /// The rungs that this caller may be able to take, best first. Nothing is tried yet.
+    pub fn candidates() -> Vec<Self> {
+        let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+        let single = Self::Single { uid: uid.as_raw(), gid: gid.as_raw() };
+        if uid.is_root() {
+            return vec![Self::Root, single];
+        }
+        match idmap::subordinate_ranges(uid.as_raw()) {
+            Some((uids, gids)) => {
+                vec![Self::Subordinate { uid: uid.as_raw(), gid: gid.as_raw(), uids, gids }, single]
+            }
+            None => vec![single],
+        }
+    }
+}
+
+/// Climbs down until a rung holds: the first candidate that `probe` accepts. Fails with
+/// [`ErrorKind::Host`] and the reason of every rung when none does.
+pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Result<Rung> {
+    super::kernel::check()?;
+    let mut failed = None;
+    for rung in candidates {
+        match probe(&rung) {
+            Ok(()) => {
+                tracing::info!("Containers run {}", rung.describe());
+                return Ok(rung);
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_)) => return Err(error),
+            Err(error) => {
+                tracing::debug!("cannot run containers {}: {error}", rung.describe());
+                // the last rung needs least, so its reason and hint say most
+                failed = Some(error.context(format!("running containers {}", rung.describe())));
+            }
+        }
+    }
+    Err(failed
+        .unwrap_or_else(|| crate::error::Error::new(ErrorKind::Host, "no way to run containers"))
+        .of_kind(ErrorKind::Host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    const SINGLE: Rung = Rung::Single { uid: 1000, gid: 1000 };
+
+    #[test]
+    fn the_first_rung_that_holds_is_taken() {
+        let candidates = vec![Rung::Root, SINGLE];
+        let rung = choose(candidates, |rung| match rung {
+            Rung::Root => Err(Error::new(ErrorKind::Host, "EPERM")),
+            _ => Ok(()),
+        });
+        assert_eq!(rung.unwrap(), SINGLE);
+    }
+
+    #[test]
+    fn when_none_holds_the_error_is_the_hosts() {
+        let error =
+            choose(vec![SINGLE], |_| Err(Error::new(ErrorKind::Internal, "unshare: ENOSPC"))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Host);
+        assert!(error.to_string().contains("single id: unshare: ENOSPC"), "{error}");
+    }
+
+    #[test]
+    fn mappings_of_different_ranges_have_different_names() {
+        let of = |start| Rung::Subordinate {
+            uid: 1,
+            gid: 1,
+            uids: vec![Range { start, count: 65536 }],
+            gids: vec![],
+        };
+        assert_ne!(of(1).mapping().unwrap().to_string(), of(2).mapping().unwrap().to_string());
+        assert_eq!(Rung::Root.mapping().unwrap().to_string(), "root");
+    }
+}

@@ -1,0 +1,174 @@
+//! `airshipctl bootstrap isogen`: the whole path, from site documents to a bootable ISO.
+
+pub mod plan;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::container::{self, Environment, KeepContainer, Run};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::PullPolicy;
+use crate::image::reference::Reference;
+use crate::interrupt::Interrupt;
+use crate::iso;
+use crate::site::cloudinit::CloudInit;
+use crate::site::config::{ContainerRuntime, IsoConfiguration, Network};
+use crate::site::document::{DocumentSet, Source};
+use crate::site::volume::{Input, InputsAfter, OutputNames, Staging, Volume};
+
+/// The image of a configuration that names none; `scripts/builder/build.sh` makes it.
+pub const REFERENCE_BUILDER: &str = "localhost/isogen-builder:latest";
+/// Name of the configuration's copy for the builder.
+const BUILDER_CONF: &str = "builder-conf.yaml";
+/// Name of the generated meta-data in the volume.
+const META_DATA: &str = "meta-data";
+
+/// The command line, without what belongs to the terminal.
+pub struct Options {
+    pub configuration: PathBuf,
+    pub documents: Source,
+    pub cache: PathBuf,
+    /// Where records of runs and logs are kept.
+    pub state: PathBuf,
+    pub pull: PullPolicy,
+    /// Overrides the configuration's.
+    pub network: Option<Network>,
+    /// Overrides the configuration's.
+    pub runtime: Option<ContainerRuntime>,
+    pub timeout: Option<Duration>,
+    pub inputs_after: InputsAfter,
+    pub keep: KeepContainer,
+}
+
+/// The site's half of the path: everything that needs neither network nor privilege.
+pub struct Site {
+    pub configuration: IsoConfiguration,
+    pub reference: Reference,
+    pub network: Network,
+    pub staging: Staging,
+    pub environment: Environment,
+}
+
+/// Builds the ISO and returns its path on this host.
+///
+/// Errors have the kind, and so the exit code, of the stage that met them. However it ends, the
+/// inputs are gone from the volume unless they were to be kept, and without success the volume's
+/// older outputs are back in place.
+pub fn isogen(options: Options, interrupt: Interrupt) -> Result<PathBuf> {
+    let site = Site::read(&options)?;
+    let mount = &site.configuration.container.volume;
+    let volume = Volume::open(&mount.host, &mount.container)?;
+    interrupt.check()?;
+    let runtime = options.runtime.unwrap_or(site.configuration.container.runtime);
+    let mut container = container::driver(
+        runtime,
+        container::Options {
+            reference: site.reference,
+            pull: options.pull,
+            cache: options.cache,
+            state: options.state,
+            interrupt: interrupt.clone(),
+        },
+    );
+    container.pull()?;
+    tracing::info!("Running default container command. Mounted dir: [{mount}]");
+    let run_dir = container.run(&Run {
+        volume: &volume,
+        staging: &site.staging,
+        environment: site.environment,
+        privilege: site.configuration.container.privilege,
+        network: site.network,
+        timeout: options.timeout,
+        keep: options.keep,
+    })?;
+    tracing::info!("ISO successfully built.");
+    if options.keep == KeepContainer::Never {
+        tracing::info!("Removing container.");
+    }
+    container.remove()?;
+    tracing::info!("Checking artifacts");
+    let image = volume.outputs(&run_dir)?.image;
+    iso::check_complete(&image)?;
+    interrupt.check()?;
+    volume.commit(&run_dir)?;
+    Ok(image)
+}
+
+impl Site {
+    /// Reads and checks configuration and documents; nothing is written.
+    pub fn read(options: &Options) -> Result<Self> {
+        let configuration = IsoConfiguration::load(&options.configuration)?;
+        let reference = reference(&configuration)?;
+        let documents = DocumentSet::read(&options.documents)?;
+        tracing::info!("Creating cloud-init for ephemeral K8s");
+        let cloud_init = CloudInit::generate(&documents, &configuration)?;
+        let network = options.network.or(configuration.container.network).unwrap_or(Network::None);
+        Ok(Self {
+            staging: staging(&configuration, cloud_init, options.inputs_after)?,
+            environment: environment(&configuration, network),
+            reference,
+            network,
+            configuration,
+        })
+    }
+}
+
+fn reference(configuration: &IsoConfiguration) -> Result<Reference> {
+    let text = configuration.container.image.as_deref().unwrap_or(REFERENCE_BUILDER);
+    Reference::parse(text).map_err(|error| error.of_kind(ErrorKind::Usage).context("reading container.image"))
+}
+
+fn staging(configuration: &IsoConfiguration, data: CloudInit, inputs_after: InputsAfter) -> Result<Staging> {
+    let builder = &configuration.builder;
+    let input = |name: &str, bytes| Input { name: name.to_owned(), bytes };
+    Ok(Staging {
+        inputs: vec![
+            input(&builder.user_data_file_name, data.user_data),
+            input(&builder.network_config_file_name, data.network_config),
+            input(META_DATA, data.meta_data),
+            input(BUILDER_CONF, configuration.builder_conf()?),
+        ],
+        outputs: OutputNames {
+            metadata: builder.output_metadata_file_name.clone(),
+            image: builder.output_file_name.clone(),
+        },
+        inputs_after,
+    })
+}
+
+/// What the builder finds in its environment besides the image's own variables. Proxies may carry
+/// credentials, so they are given only to a builder that can use them.
+fn environment(configuration: &IsoConfiguration, network: Network) -> Environment {
+    let builder = &configuration.builder;
+    let inside = configuration.container.volume.container.join(BUILDER_CONF);
+    let mut variables: Environment = [
+        ("BUILDER_CONFIG", inside.to_string_lossy().into_owned()),
+        ("IMAGE_TYPE", "iso".into()),
+        ("USER_DATA_FILE", builder.user_data_file_name.clone()),
+        ("NET_CONFIG_FILE", builder.network_config_file_name.clone()),
+        ("OUTPUT_METADATA_FILE_NAME", builder.output_metadata_file_name.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    variables.extend(builder.output_file_name.iter().map(|name| ("OUTPUT_FILE_NAME".to_owned(), name.clone())));
+    if network == Network::Host {
+        let names = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+        variables.extend(names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
+    }
+    variables
+}
+
+/// Where the rootfs cache is when nobody says: `/var/cache/airshipctl/rootfs-cache` for root,
+/// `$XDG_CACHE_HOME/airshipctl/rootfs-cache` (default `~/.cache`) for others.
+pub fn default_cache() -> Result<PathBuf> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok("/var/cache/airshipctl/rootfs-cache".into());
+    }
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .map(|base| base.join("airshipctl/rootfs-cache"))
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "neither XDG_CACHE_HOME nor HOME is set").hint("give --rootfs-cache")
+        })
+}

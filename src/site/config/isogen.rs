@@ -1,0 +1,226 @@
+//! From the bytes of `isogen.yaml` to an [`IsoConfiguration`], with every fault found on the way.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::{
+    BUILDER_CONF, BuilderSection, ContainerRuntime, ContainerSection, IsoConfiguration, META_DATA, Privilege,
+    Verbatim, VolumeMount, patch, selection,
+};
+use crate::error::{Doing, Error, ErrorKind, Fault, Result};
+use crate::site::yaml::{self, Budget, Fields, Mark, Node, Origin};
+
+const ROOT_KEYS: [&str; 5] = ["apiVersion", "kind", "metadata", "container", "builder"];
+const CONTAINER_KEYS: [&str; 5] = ["volume", "image", "containerRuntime", "privileged", "network"];
+const BUILDER_KEYS: [&str; 8] = [
+    "userDataFileName",
+    "networkConfigFileName",
+    "outputMetadataFileName",
+    "outputFileName",
+    "userDataSelector",
+    "userDataKey",
+    "networkConfigSelector",
+    "networkConfigKey",
+];
+const API_VERSION: &str = "airshipit.org/v1alpha1";
+const KINDS: [&str; 2] = ["ImageConfiguration", "IsoConfiguration"];
+/// Far above any real configuration, far below what would take time to read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The user's home directory, for `~/`.
+pub(super) fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from)
+}
+
+pub(super) fn load(path: &Path) -> Result<IsoConfiguration> {
+    let file = path.display().to_string();
+    let bytes = read(path).map_err(|error| error.context(doing(&file)))?;
+    parse(&file, &bytes, home().as_deref())
+}
+
+fn doing(file: &str) -> String {
+    format!("reading the isogen configuration {file}")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let usage = |message: &str| Error::new(ErrorKind::Usage, message);
+    // opening a FIFO would wait for a writer, so what it is comes first
+    let kind = std::fs::metadata(path).doing(ErrorKind::Usage, || "opening it".into())?.file_type();
+    if !kind.is_file() {
+        return Err(usage(if kind.is_dir() { "it is a directory" } else { "it is not a regular file" }));
+    }
+    let file = std::fs::File::open(path).doing(ErrorKind::Usage, || "opening it".into())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .doing(ErrorKind::Usage, || "reading its content".into())?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(usage("it is larger than 1 MiB")),
+        false => Ok(bytes),
+    }
+}
+
+/// Parses and checks; `home` stands for `~`.
+pub(super) fn parse(file: &str, bytes: &[u8], home: Option<&Path>) -> Result<IsoConfiguration> {
+    let mut faults = Vec::new();
+    let origin = Origin::new(file, None);
+    let configuration = root(&origin, bytes, &mut faults)
+        .and_then(|node| configuration(&node, &origin, bytes, home, &mut faults));
+    match configuration {
+        Some(configuration) if faults.is_empty() => Ok(configuration),
+        _ => Err(Error::faults(ErrorKind::Usage, "reading the isogen configuration", faults)),
+    }
+}
+
+/// The only document of the file.
+fn root(origin: &Origin, bytes: &[u8], faults: &mut Vec<Fault>) -> Option<Node> {
+    let before = faults.len();
+    let mut documents = yaml::parse(origin, bytes, &mut Budget::default(), faults).into_iter();
+    let first = documents.next();
+    if let Some((_, second)) = documents.next() {
+        faults.push(origin.fault(second.mark, "a second document; expected one only"));
+    }
+    if first.is_none() && faults.len() == before {
+        faults.push(origin.fault(Mark { line: 1, column: 1 }, "the file is empty"));
+    }
+    first.map(|(_, node)| node)
+}
+
+fn configuration(
+    node: &Node,
+    origin: &Origin,
+    bytes: &[u8],
+    home: Option<&Path>,
+    faults: &mut Vec<Fault>,
+) -> Option<IsoConfiguration> {
+    let root = Fields::of_root(node, origin, faults)?;
+    root.warn_unknown(&ROOT_KEYS);
+    wrapping(&root, faults);
+    let container = root.required_section("container", faults);
+    let container = container.and_then(|fields| container_section(&fields, home, faults));
+    let builder = root.required_section("builder", faults);
+    let builder = builder.and_then(|fields| builder_section(&fields, faults));
+    let (container, builder) = (container?, builder?);
+    let wanted = container.volume.to_string();
+    let patched = patch::volume(bytes, node, &wanted, &root, faults)?;
+    Some(IsoConfiguration { container, builder, builder_conf: Verbatim(patched) })
+}
+
+/// The form with `apiVersion`, `kind` and `metadata` around the same body.
+fn wrapping(root: &Fields<'_>, faults: &mut Vec<Fault>) {
+    let (version, kind) = (root.get("apiVersion"), root.get("kind"));
+    if let Some(node) = version.filter(|node| node.string() != Some(API_VERSION)) {
+        faults.push(root.fault(node, format!("`apiVersion`: expected {API_VERSION}")));
+    }
+    if let Some(node) = kind.filter(|node| !node.string().is_some_and(|kind| KINDS.contains(&kind))) {
+        faults.push(root.fault(node, format!("`kind`: expected {}", KINDS.join(" or "))));
+    }
+    // a lone kind or apiVersion is a wrapped form that lost the other half
+    if version.is_some() != kind.is_some() {
+        root.required(if version.is_some() { "kind" } else { "apiVersion" }, faults);
+    }
+    root.section("metadata", faults);
+}
+
+fn container_section(
+    fields: &Fields<'_>,
+    home: Option<&Path>,
+    faults: &mut Vec<Fault>,
+) -> Option<ContainerSection> {
+    fields.warn_unknown(&CONTAINER_KEYS);
+    let volume = fields.required_string("volume", faults);
+    let volume = checked(fields, "volume", volume, faults, |text| VolumeMount::parse(text, home));
+    let image = fields.string("image", faults).map(str::to_owned);
+    let runtime = fields.string("containerRuntime", faults);
+    let runtime = checked(fields, "containerRuntime", runtime, faults, named::<ContainerRuntime>);
+    let network = fields.string("network", faults);
+    let network = checked(fields, "network", network, faults, named);
+    let security = match fields.boolean("privileged", faults) {
+        Some(true) => Privilege::Privileged,
+        _ => Privilege::Default,
+    };
+    let runtime = runtime.unwrap_or_default();
+    Some(ContainerSection { volume: volume?, image, runtime, security, network })
+}
+
+fn named<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+/// Turns the text of a field into its value, or adds a fault at the field.
+fn checked<T>(
+    fields: &Fields<'_>,
+    key: &str,
+    text: Option<&str>,
+    faults: &mut Vec<Fault>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let parsed = parse(text?);
+    match (parsed, fields.get(key)) {
+        (Ok(value), _) => Some(value),
+        (Err(message), Some(node)) => {
+            faults.push(fields.fault(node, format!("`{}`: {message}", fields.path(key))));
+            None
+        }
+        (Err(_), None) => None,
+    }
+}
+
+fn builder_section(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<BuilderSection> {
+    fields.warn_unknown(&BUILDER_KEYS);
+    let user_data = selection::read(fields, "userDataSelector", ("userDataKey", "userData"), faults);
+    let network_config =
+        selection::read(fields, "networkConfigSelector", ("networkConfigKey", "networkData"), faults);
+    let user_data_file = fields.required_string("userDataFileName", faults);
+    let network_file = fields.required_string("networkConfigFileName", faults);
+    let metadata_file = fields
+        .get("outputMetadataFileName")
+        .map_or(Some("output-metadata.yaml"), |_| fields.string("outputMetadataFileName", faults));
+    let output_file = fields.string("outputFileName", faults);
+    let names = [
+        ("userDataFileName", user_data_file),
+        ("networkConfigFileName", network_file),
+        ("outputMetadataFileName", metadata_file),
+        ("outputFileName", output_file),
+    ];
+    file_names(fields, &names, faults);
+    Some(BuilderSection {
+        user_data_file_name: user_data_file?.to_owned(),
+        network_config_file_name: network_file?.to_owned(),
+        output_metadata_file_name: metadata_file?.to_owned(),
+        output_file_name: output_file.map(str::to_owned),
+        user_data,
+        network_config,
+    })
+}
+
+/// All files lie side by side in the volume: each has a plain name of its own.
+fn file_names(fields: &Fields<'_>, names: &[(&str, Option<&str>)], faults: &mut Vec<Fault>) {
+    for (index, (key, name)) in names.iter().enumerate() {
+        let Some(name) = name else { continue };
+        let twin = names[..index].iter().find(|(_, other)| other == &Some(*name));
+        let message = match (file_name_fault(name), twin) {
+            (Some(message), _) => message.to_owned(),
+            (None, Some((other, _))) => format!("is the same name as `{}`", fields.path(other)),
+            (None, None) => continue,
+        };
+        let message = format!("`{}` {message}", fields.path(key));
+        match fields.get(key) {
+            Some(node) => faults.push(fields.fault(node, message)),
+            // the default of a missing key collides with a name that was given
+            None => faults
+                .extend(twin.and_then(|(other, _)| fields.get(other)).map(|n| fields.fault(n, &message))),
+        }
+    }
+}
+
+fn file_name_fault(name: &str) -> Option<&'static str> {
+    match name {
+        "." | ".." => Some("is not a file name"),
+        META_DATA | BUILDER_CONF => Some("is a name reserved for a file that airshipctl writes"),
+        _ if name.contains('/') => Some("has a `/` in it; expected a plain file name"),
+        _ if name.chars().any(char::is_control) => Some("has a control character in it"),
+        _ if name.len() > 255 => Some("is longer than 255 bytes"),
+        _ => None,
+    }
+}

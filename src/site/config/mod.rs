@@ -1,0 +1,156 @@
+//! `isogen.yaml`: what the builder container is, and how its files are called.
+
+mod isogen;
+mod patch;
+mod selection;
+mod volume_mount;
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind};
+
+pub use selection::SecretSelection;
+pub use volume_mount::VolumeMount;
+
+/// Name of the builder's copy of the configuration in the volume; no other file may have it.
+pub const BUILDER_CONF: &str = "builder-conf.yaml";
+/// Name of cloud-init's meta-data in the volume; no other file may have it.
+pub const META_DATA: &str = "meta-data";
+
+/// The configuration of one ISO. A value that exists is valid.
+#[derive(Clone, Debug)]
+pub struct IsoConfiguration {
+    pub container: ContainerSection,
+    pub builder: BuilderSection,
+    builder_conf: Verbatim,
+}
+
+/// The configuration's bytes; unknown keys among them may hold anything, so they are not shown.
+#[derive(Clone)]
+struct Verbatim(Vec<u8>);
+
+impl fmt::Debug for Verbatim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// `container`: what runs, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerSection {
+    pub volume: VolumeMount,
+    /// The image reference as written; `None` means the reference builder.
+    pub image: Option<String>,
+    pub runtime: ContainerRuntime,
+    pub security: Privilege,
+    pub network: Option<Network>,
+}
+
+/// `builder`: names of the files in the volume, and where their contents come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuilderSection {
+    pub user_data_file_name: String,
+    pub network_config_file_name: String,
+    pub output_metadata_file_name: String,
+    pub output_file_name: Option<String>,
+    /// Selects the Secret with the user-data.
+    pub user_data: SecretSelection,
+    /// Selects the BareMetalHost whose network data is used; the key is the Secret's.
+    pub network_config: SecretSelection,
+}
+
+/// `container.containerRuntime`: the driver that runs the builder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContainerRuntime {
+    /// The built-in driver, without any daemon.
+    #[default]
+    Oci,
+    /// The engine API of Docker.
+    Docker,
+}
+
+/// `container.privileged`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Privilege {
+    #[default]
+    Default,
+    Privileged,
+}
+
+/// `container.network`: which network the builder sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    None,
+    Host,
+}
+
+impl ContainerRuntime {
+    /// All drivers, in the order in which errors and help list them.
+    pub const ALL: [Self; 2] = [Self::Oci, Self::Docker];
+}
+
+impl fmt::Display for ContainerRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Oci => "oci",
+            Self::Docker => "docker",
+        })
+    }
+}
+
+impl FromStr for ContainerRuntime {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        named(&Self::ALL, "container runtime", text)
+    }
+}
+
+impl Network {
+    pub const ALL: [Self; 2] = [Self::None, Self::Host];
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Host => "host",
+        })
+    }
+}
+
+impl FromStr for Network {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        named(&Self::ALL, "network", text)
+    }
+}
+
+/// The value that is shown as `text`; the error lists those there are.
+fn named<T: Copy + fmt::Display>(all: &[T], what: &str, text: &str) -> Result<T, Error> {
+    all.iter().copied().find(|value| value.to_string() == text).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(T::to_string).collect();
+        Error::new(ErrorKind::Usage, format!("unknown {what} {text:?}; there are {}", names.join(" and ")))
+    })
+}
+
+impl IsoConfiguration {
+    /// Reads and checks a configuration. Fails with [`ErrorKind::Usage`] and all faults at once.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        isogen::load(path)
+    }
+
+    /// Checks the configuration in `bytes`; `file` is its name for messages.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
+        isogen::parse(file, bytes, isogen::home().as_deref())
+    }
+
+    /// What the builder reads as its configuration: the user's own bytes with nothing but the
+    /// volume patched to `host:container`. Re-serialising would change `"no"` and comments.
+    pub fn builder_conf(&self) -> Result<Vec<u8>, Error> {
+        Ok(self.builder_conf.0.clone())
+    }
+}

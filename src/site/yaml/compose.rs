@@ -1,0 +1,264 @@
+//! From parser events to one tree: aliases expanded within the budget, merge keys applied.
+
+use std::collections::HashMap;
+
+use serde_yaml::granit_parser::{Event, ScalarStyle, Span, Tag};
+
+use super::merge;
+use super::scalar::{check_collection_tag, resolve};
+use super::stream::{Budget, MAX_DEPTH, MAX_NODES};
+use super::{Entry, Mark, Node, Origin, Scalar, ScalarKind, Value};
+use crate::error::Fault;
+
+/// Why a document cannot be read.
+pub(super) struct Trouble {
+    pub mark: Mark,
+    pub message: String,
+    /// The rest of the stream shall not be read either: a budget is used up.
+    pub fatal: bool,
+}
+
+impl Trouble {
+    pub fn new(mark: Mark, message: impl Into<String>) -> Self {
+        Self { mark, message: message.into(), fatal: false }
+    }
+
+    fn fatal(mark: Mark, message: impl Into<String>) -> Self {
+        Self { mark, message: message.into(), fatal: true }
+    }
+}
+
+/// A collection whose end has not been seen yet.
+struct Open {
+    mark: Mark,
+    anchor: usize,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping { entries: Vec<Entry>, merged: Vec<Node>, key: Option<PendingKey> },
+}
+
+struct PendingKey {
+    text: String,
+    mark: Mark,
+    is_merge: bool,
+}
+
+/// A copy of an anchored node, kept for its aliases, and what each further copy costs.
+struct Anchored {
+    node: Node,
+    size: Size,
+}
+
+pub(super) struct Composer<'a> {
+    origin: Origin,
+    offset: usize,
+    budget: &'a mut Budget,
+    faults: &'a mut Vec<Fault>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Anchored>,
+    root: Option<Node>,
+}
+
+impl<'a> Composer<'a> {
+    pub fn new(origin: Origin, offset: usize, budget: &'a mut Budget, faults: &'a mut Vec<Fault>) -> Self {
+        Self { origin, offset, budget, faults, open: Vec::new(), anchors: HashMap::new(), root: None }
+    }
+
+    /// The finished tree; `None` if the document had no node.
+    pub fn root(self) -> Option<Node> {
+        self.root.or_else(|| {
+            let scalar = Scalar { kind: ScalarKind::Null, text: String::new() };
+            Some(Node { value: Value::Scalar(scalar), mark: Mark::default(), span: 0..0 })
+        })
+    }
+
+    pub fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Trouble> {
+        let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let scalar = self.scalar(text.into_owned(), style, tag.as_deref(), mark)?;
+                self.take_scalar(scalar, style, anchor, mark, &span)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                check_collection_tag(tag.as_deref(), "seq").map_err(|m| Trouble::new(mark, m))?;
+                self.start(mark, anchor, Content::Sequence(Vec::new()))
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                check_collection_tag(tag.as_deref(), "map").map_err(|m| Trouble::new(mark, m))?;
+                self.start(
+                    mark,
+                    anchor,
+                    Content::Mapping { entries: Vec::new(), merged: Vec::new(), key: None },
+                )
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Alias(id) => self.alias(id, mark, &span),
+            _ => Ok(()),
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        text: String,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        mark: Mark,
+    ) -> Result<Scalar, Trouble> {
+        let kind = resolve(&text, style, tag).map_err(|message| Trouble::new(mark, message))?;
+        Ok(Scalar { kind, text })
+    }
+
+    fn take_scalar(
+        &mut self,
+        scalar: Scalar,
+        style: ScalarStyle,
+        anchor: usize,
+        mark: Mark,
+        span: &Span,
+    ) -> Result<(), Trouble> {
+        if let Some(key) = self.expected_key() {
+            if scalar.text.is_empty() && scalar.kind == ScalarKind::Null {
+                return Err(Trouble::new(mark, "a mapping has a value without a key"));
+            }
+            let is_merge = style == ScalarStyle::Plain && scalar.text == "<<";
+            *key = Some(PendingKey { text: scalar.text, mark, is_merge });
+            return Ok(());
+        }
+        let span = self.bytes(span);
+        self.finish(Node { value: Value::Scalar(scalar), mark, span }, anchor)
+    }
+
+    /// The place for a key, if the mapping that is open waits for one.
+    fn expected_key(&mut self) -> Option<&mut Option<PendingKey>> {
+        match &mut self.open.last_mut()?.content {
+            Content::Mapping { key: key @ None, .. } => Some(key),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self, span: &Span) -> std::ops::Range<usize> {
+        let range = span.byte_range().unwrap_or(0..0);
+        range.start + self.offset..range.end + self.offset
+    }
+
+    fn start(&mut self, mark: Mark, anchor: usize, content: Content) -> Result<(), Trouble> {
+        self.refuse_as_key(mark)?;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(too_deep(mark));
+        }
+        self.open.push(Open { mark, anchor, content });
+        Ok(())
+    }
+
+    fn refuse_as_key(&mut self, mark: Mark) -> Result<(), Trouble> {
+        match self.expected_key() {
+            Some(_) => Err(Trouble::new(
+                mark,
+                "a key of a mapping is not a plain word; is this a template that was not rendered?",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Trouble> {
+        // the parser balances starts and ends
+        let Some(Open { mark, anchor, content }) = self.open.pop() else { return Ok(()) };
+        let value = match content {
+            Content::Sequence(items) => Value::Sequence(items),
+            Content::Mapping { mut entries, merged, .. } => {
+                for entry in merge::take_duplicates(&mut entries) {
+                    let message = format!("{} is there twice", merge::key_name(&entry.key));
+                    self.faults.push(self.origin.fault(entry.key_mark, message));
+                }
+                merge::apply(&mut entries, merged).map_err(|(mark, message)| Trouble::new(mark, message))?;
+                Value::Mapping(entries)
+            }
+        };
+        self.finish(Node { value, mark, span: 0..0 }, anchor)
+    }
+
+    fn alias(&mut self, id: usize, mark: Mark, span: &Span) -> Result<(), Trouble> {
+        self.refuse_as_key(mark)?;
+        let Some(Anchored { node, size }) = self.anchors.get(&id) else {
+            return Err(Trouble::new(mark, "an alias stands within the node it refers to"));
+        };
+        if self.open.len() + size.depth > MAX_DEPTH {
+            return Err(too_deep(mark));
+        }
+        let (value, size) = (node.value.clone(), *size);
+        self.pay(size, mark)?;
+        let span = self.bytes(span);
+        self.finish(Node { value, mark, span }, 0)
+    }
+
+    /// Puts a complete node where it belongs.
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Trouble> {
+        let mark = node.mark;
+        self.budget.nodes = self.budget.nodes.checked_sub(1).ok_or_else(|| too_many(mark))?;
+        if anchor > 0 {
+            let size = Size::of(&node);
+            self.pay(size, mark)?;
+            self.anchors.insert(anchor, Anchored { node: node.clone(), size });
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::Sequence(items)) => items.push(node),
+            Some(Content::Mapping { entries, merged, key }) => match key.take() {
+                Some(key) if key.is_merge => merged.push(node),
+                Some(key) => entries.push(Entry { key: key.text, key_mark: key.mark, value: node }),
+                // scalars became keys before, collections and aliases were refused
+                None => return Err(Trouble::new(mark, "a mapping has a value without a key")),
+            },
+        }
+        Ok(())
+    }
+
+    /// Takes the cost of one copy from the budget.
+    fn pay(&mut self, size: Size, mark: Mark) -> Result<(), Trouble> {
+        self.budget.nodes = self.budget.nodes.checked_sub(size.nodes).ok_or_else(|| too_many(mark))?;
+        self.budget.copied = self.budget.copied.checked_sub(size.text).ok_or_else(|| too_many(mark))?;
+        Ok(())
+    }
+}
+
+fn too_many(mark: Mark) -> Trouble {
+    let message = format!("holds more than {MAX_NODES} values, aliases expanded; a YAML bomb?");
+    Trouble::fatal(mark, message)
+}
+
+fn too_deep(mark: Mark) -> Trouble {
+    Trouble::new(mark, format!("is nested deeper than {MAX_DEPTH} levels"))
+}
+
+/// What a copy of a node costs.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    text: usize,
+    depth: usize,
+}
+
+impl Size {
+    fn of(node: &Node) -> Self {
+        let mut size = Self { nodes: 1, text: 0, depth: 0 };
+        match &node.value {
+            Value::Scalar(scalar) => size.text = scalar.text.len(),
+            Value::Sequence(items) => items.iter().for_each(|item| size.add(Self::of(item))),
+            Value::Mapping(entries) => entries.iter().for_each(|entry| {
+                size.text += entry.key.len();
+                size.add(Self::of(&entry.value));
+            }),
+        }
+        size.depth += usize::from(!matches!(node.value, Value::Scalar(_)));
+        size
+    }
+
+    fn add(&mut self, below: Self) {
+        self.nodes += below.nodes;
+        self.text += below.text;
+        self.depth = self.depth.max(below.depth);
+    }
+}

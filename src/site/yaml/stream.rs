@@ -1,0 +1,169 @@
+//! From bytes to documents: encodings, limits, and going on after a broken document.
+
+use serde_yaml::granit_parser::{Event, Parser, ScanError, StrInput};
+
+use super::compose::{Composer, Trouble};
+use super::{Mark, Node, Origin};
+use crate::error::Fault;
+
+/// Largest input, in bytes. The largest rendered document models known are a few megabytes.
+pub const MAX_BYTES: usize = 64 << 20;
+/// Deepest nesting; deeper trees would overflow the stack when they are walked or dropped.
+pub const MAX_DEPTH: usize = 128;
+/// Most nodes, aliases expanded, of everything read with one [`Budget`].
+pub const MAX_NODES: usize = 2_000_000;
+/// A stream that is garbage throughout shall not fill the terminal.
+const MAX_FAULTS: usize = 20;
+
+/// What may still be read; shared by all files of one input, so that many small ones cannot do
+/// what one large one cannot.
+#[derive(Debug)]
+pub struct Budget {
+    pub(super) nodes: usize,
+    pub(super) bytes: usize,
+    /// Text duplicated by anchors and aliases: the memory that a YAML bomb takes.
+    pub(super) copied: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { nodes: MAX_NODES, bytes: MAX_BYTES, copied: MAX_BYTES }
+    }
+}
+
+/// The documents of one file, numbered from 1 as they stand in the file; empty ones are left out
+/// but counted.
+pub type Numbered = Vec<(usize, Node)>;
+
+/// Parses a stream of documents. Whatever is wrong is added to `faults`; the documents that could
+/// be read are returned, so that their faults can be reported too.
+pub fn parse(origin: &Origin, bytes: &[u8], budget: &mut Budget, faults: &mut Vec<Fault>) -> Numbered {
+    let text = match decode(bytes, budget) {
+        Ok(text) => text,
+        Err((mark, message)) => {
+            faults.push(origin.fault(mark, message));
+            return Vec::new();
+        }
+    };
+    let mut stream = Stream {
+        origin,
+        offset: bytes.len() - text.len(),
+        parser: Parser::new_from_str_with_options(text, options()),
+        number: 0,
+    };
+    stream.documents(budget, faults)
+}
+
+fn options() -> serde_yaml::granit_parser::Options {
+    serde_yaml::granit_parser::options! {
+        emit_comments: false,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    }
+}
+
+/// The text without its byte order mark (YAML 1.2.2, 5.2), or what is wrong with the encoding.
+fn decode<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<&'a str, (Mark, String)> {
+    let start = Mark { line: 1, column: 1 };
+    budget.bytes = budget.bytes.checked_sub(bytes.len()).ok_or_else(|| (Mark::default(), too_large()))?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err((start, "is UTF-16; save it as UTF-8".into()));
+    }
+    let text =
+        std::str::from_utf8(bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes)).map_err(|error| {
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let line = good.matches('\n').count() + 1;
+            let column = good.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+            (Mark { line, column }, "is not UTF-8".to_owned())
+        })?;
+    match text.find('\0') {
+        Some(at) => Err((
+            Mark { line: text[..at].matches('\n').count() + 1, column: 1 },
+            "holds a NUL byte; is it a YAML file?".into(),
+        )),
+        None => Ok(text),
+    }
+}
+
+/// The fault of an input that exceeds [`MAX_BYTES`].
+pub fn too_large() -> String {
+    format!("is larger than {} MiB", MAX_BYTES >> 20)
+}
+
+struct Stream<'a> {
+    origin: &'a Origin,
+    /// Length of the byte order mark, which spans of nodes have to count.
+    offset: usize,
+    parser: Parser<'a, StrInput<'a>>,
+    number: usize,
+}
+
+impl Stream<'_> {
+    fn documents(&mut self, budget: &mut Budget, faults: &mut Vec<Fault>) -> Numbered {
+        let mut documents = Vec::new();
+        let limit = faults.len() + MAX_FAULTS;
+        loop {
+            match self.next_document(budget, faults) {
+                Ok(Some(root)) if root.is_null() => {}
+                Ok(Some(root)) => documents.push((self.number, root)),
+                Ok(None) => return documents,
+                Err(trouble) => {
+                    let fatal = trouble.fatal || faults.len() >= limit;
+                    faults.push(self.here().fault(trouble.mark, trouble.message));
+                    if fatal || !matches!(self.parser.proceed_next_document(), Ok(true)) {
+                        return documents;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The origin of the document that is being read.
+    fn here(&self) -> Origin {
+        self.origin.document.map_or_else(|| self.origin.clone(), |_| self.origin.document(self.number.max(1)))
+    }
+
+    fn next_document(
+        &mut self,
+        budget: &mut Budget,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Option<Node>, Trouble> {
+        loop {
+            match self.parser.next_event() {
+                None | Some(Ok((Event::StreamEnd, _))) => return Ok(None),
+                Some(Ok((Event::DocumentStart(..), _))) => break,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    self.number += 1;
+                    return Err(scan_trouble(&error));
+                }
+            }
+        }
+        self.number += 1;
+        let mut composer = Composer::new(self.here(), self.offset, budget, faults);
+        loop {
+            let (event, span) = match self.parser.next_event() {
+                None => return Err(Trouble::new(Mark::default(), "ends within a document")),
+                Some(Err(error)) => return Err(scan_trouble(&error)),
+                Some(Ok(next)) => next,
+            };
+            if matches!(event, Event::DocumentEnd) {
+                return Ok(composer.root());
+            }
+            composer.event(event, span)?;
+        }
+    }
+}
+
+/// The parser's messages are fixed texts and quote one character of the input at most.
+fn scan_trouble(error: &ScanError) -> Trouble {
+    let mark = Mark { line: error.marker().line(), column: error.marker().col() + 1 };
+    let message = match error.kind() {
+        serde_yaml::granit_parser::ErrorKind::RecursionLimitExceeded => {
+            format!("is nested deeper than {MAX_DEPTH} levels")
+        }
+        serde_yaml::granit_parser::ErrorKind::UnexpectedCharacter { .. } => "unexpected character".into(),
+        kind => kind.to_string(),
+    };
+    Trouble::new(mark, format!("not YAML: {message}"))
+}

@@ -1,1 +1,3 @@
 //! site
+
+pub mod volume;

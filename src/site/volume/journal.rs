@@ -63,7 +63,7 @@ pub(super) struct Seen(u64, i64, u64);
 
 impl Seen {
     pub fn new(stat: &Stat) -> Self {
-        Self(stat.st_ino, stat.st_ctime as i64, stat.st_ctime_nsec as u64)
+        Self(stat.st_ino, stat.st_ctime, stat.st_ctime_nsec)
     }
 
     /// Whether this one changed before `other` did.
@@ -81,8 +81,8 @@ impl Journal {
             state: State::Staged,
             run: std::path::absolute(run)?,
             host: host.to_owned(),
-            device: own.st_dev as u64,
-            inode: own.st_ino as u64,
+            device: own.st_dev,
+            inode: own.st_ino,
             aside: format!("{PREFIX}{:016x}", random()),
             inputs: Vec::new(),
             inputs_after: InputsAfter::Remove,
@@ -151,7 +151,7 @@ impl Journal {
     /// Whether `volume` is the very directory that the run began with.
     pub fn is_volume(&self, volume: &Directory) -> std::io::Result<bool> {
         let own = volume.own_stat()?;
-        Ok((own.st_dev as u64, own.st_ino as u64) == (self.device, self.inode))
+        Ok((own.st_dev, own.st_ino) == (self.device, self.inode))
     }
 
     /// Whether the file `path` of the volume was written after the run began; `marker` is a file

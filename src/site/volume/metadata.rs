@@ -68,8 +68,9 @@ fn not_understood(error: &serde_yaml::Error, path: &Path) -> Error {
         column: at.column() as usize,
     });
     let text = error.without_snippet().to_string();
-    // the position is told once, in front
-    let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+    // the position is told once, in front; advice to programmers is not for users
+    let text = text.split(" at line ").next().and_then(|text| text.split("; use ").next());
+    let text = text.unwrap_or_default();
     Error::faults(ErrorKind::Output, "parsing metadata", vec![Fault::new(at, text)])
         .hint("the builder has to write YAML with the key bootImagePath")
 }

@@ -41,6 +41,10 @@ impl Place<'_> {
     fn image(&self, metadata: &Metadata) -> Result<PathBuf> {
         let named = &metadata.boot_image_path;
         let path = relative(&self.volume.host, named).map_err(|error| self.container_side(named, error))?;
+        let other = self.journal.inputs.iter().any(|input| path == Path::new(input));
+        if other || path == Path::new(&self.journal.outputs.metadata) {
+            return Err(failed(format!("bootImagePath {named:?} is no image but another file of this run")));
+        }
         let mut file = self.open(&path)?;
         let stat = self.check_file(&file, &path, "image")?;
         if stat.st_size == 0 {

@@ -1,6 +1,8 @@
-//! WHAT shall be built: the site's configuration and documents, read and checked without network.
+//! WHAT shall be built: the site's configuration and documents, read and checked without network,
+//! and the volume that carries them to the builder.
 
 pub mod cloudinit;
 pub mod config;
 pub mod document;
+pub mod volume;
 pub mod yaml;

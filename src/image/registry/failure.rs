@@ -1,0 +1,166 @@
+//! What a failed request means: whether it is worth repeating, and what the registry said.
+
+use oci_distribution::errors::{OciDistributionError, OciEnvelope, OciErrorCode};
+use reqwest::StatusCode;
+
+use crate::error::{Error, ErrorKind};
+
+/// Bodies of errors may be whole web pages.
+const SAID_LIMIT: usize = 300;
+
+pub(super) enum Failure {
+    /// It would fail again.
+    Final(Error),
+    /// The network or the registry may be well again in a moment.
+    Transient(Error),
+    /// The registry wants to know who asks.
+    Unauthorized(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl Failure {
+    pub(super) fn context(self, doing: &str) -> Self {
+        match self {
+            Self::Final(error) => Self::Final(error.context(doing)),
+            Self::Transient(error) => Self::Transient(error.context(doing)),
+            Self::Unauthorized(error) => Self::Unauthorized(error.context(doing)),
+        }
+    }
+
+    /// An answer that is not the wanted one.
+    pub(super) fn of_status(status: StatusCode, body: &[u8]) -> Self {
+        let said = match serde_json::from_slice::<OciEnvelope>(body) {
+            Ok(envelope) => said_in(&envelope),
+            Err(_) => printable(&String::from_utf8_lossy(body)),
+        };
+        let message = match said.is_empty() {
+            true => status.to_string(),
+            false => format!("{status}: {said}"),
+        };
+        let error = Error::new(ErrorKind::Image, message);
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthorized(unauthorized(error)),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Self::Transient(error),
+            status if status.is_server_error() => Self::Transient(error),
+            StatusCode::NOT_FOUND => Self::Final(not_found(error)),
+            StatusCode::FORBIDDEN => Self::Final(unauthorized(error)),
+            _ => Self::Final(error),
+        }
+    }
+
+    /// An error of the HTTP library. Its URL goes: redirects carry signatures in theirs.
+    pub(super) fn of_http(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let what = match (error.is_timeout(), error.is_connect()) {
+            (true, true) => "connecting: timed out",
+            (true, false) => "the registry has gone silent",
+            (false, true) => "connecting",
+            (false, false) => "transferring",
+        };
+        let ours = Error::caused(ErrorKind::Image, what, &error);
+        let text = ours.to_string();
+        // neither a wrong certificate nor a wrong name is put right by asking again
+        let certificate = text.contains("certificate") || text.contains("UnknownIssuer");
+        match certificate {
+            true => Self::Final(ours.hint("the registry's certificate must be trusted by this host (ca-certificates, SSL_CERT_FILE)")),
+            false if error.is_connect() => Self::Transient(ours.hint(
+                "check the registry's name and the network; an image that is cached already is used with --pull missing or never",
+            )),
+            false => Self::Transient(ours),
+        }
+    }
+
+    /// An error of the registry client.
+    pub(super) fn of_client(error: OciDistributionError) -> Self {
+        match error {
+            OciDistributionError::RequestError(error) => Self::of_http(error),
+            OciDistributionError::ServerError { code, message, .. } => {
+                let status = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);
+                Self::of_status(status, message.as_bytes())
+            }
+            OciDistributionError::RegistryError { envelope, .. } => Self::of_envelope(&envelope),
+            OciDistributionError::UnauthorizedError { .. } => Self::of_status(StatusCode::UNAUTHORIZED, b""),
+            OciDistributionError::AuthenticationFailure(said) => {
+                let said = Error::new(ErrorKind::Image, format!("no token: {}", printable(&said)));
+                Self::Unauthorized(unauthorized(said))
+            }
+            OciDistributionError::IoError(error) => Self::of_stream(error),
+            other => Self::Final(Error::caused(ErrorKind::Image, "talking to the registry", &other)),
+        }
+    }
+
+    /// An error in the middle of a body.
+    pub(super) fn of_stream(error: std::io::Error) -> Self {
+        match error.downcast::<reqwest::Error>() {
+            Ok(error) => Self::of_http(error),
+            Err(error) => Self::Transient(Error::caused(ErrorKind::Image, "transferring", &error)),
+        }
+    }
+
+    /// The client keeps the status of such answers to itself; the code says the same.
+    fn of_envelope(envelope: &OciEnvelope) -> Self {
+        let error = Error::new(ErrorKind::Image, said_in(envelope));
+        let has = |code: OciErrorCode| envelope.errors.iter().any(|error| error.code == code);
+        if has(OciErrorCode::Toomanyrequests) {
+            return Self::Transient(error);
+        }
+        match has(OciErrorCode::Unauthorized) || has(OciErrorCode::Denied) {
+            true => Self::Final(unauthorized(error)),
+            false => Self::Final(not_found(error)),
+        }
+    }
+}
+
+fn unauthorized(error: Error) -> Error {
+    error.hint("the registry does not give this image to everybody, or has no such image; only anonymous access is possible")
+}
+
+fn not_found(error: Error) -> Error {
+    error.hint("check the reference; the registry has no such image")
+}
+
+fn said_in(envelope: &OciEnvelope) -> String {
+    let each = envelope.errors.iter().map(|error| match error.message.is_empty() {
+        true => format!("{:?}", error.code),
+        false => error.message.clone(),
+    });
+    printable(&each.collect::<Vec<_>>().join("; "))
+}
+
+/// What a stranger said, fit for a terminal.
+fn printable(text: &str) -> String {
+    let line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
+    let line = line.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SAID_LIMIT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_registry_said_is_repeated_without_control_characters() {
+        let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest \u001b[31munknown"}]}"#;
+        let Failure::Final(error) = Failure::of_status(StatusCode::NOT_FOUND, body) else { panic!() };
+        assert_eq!(error.to_string(), "404 Not Found: manifest [31munknown");
+        assert!(printable(&"x".repeat(1000)).chars().count() <= SAID_LIMIT + 1);
+    }
+
+    #[test]
+    fn server_errors_are_worth_repeating_and_client_errors_are_not() {
+        for (status, transient) in
+            [(500, true), (503, true), (429, true), (400, false), (404, false), (403, false)]
+        {
+            let failure = Failure::of_status(StatusCode::from_u16(status).unwrap(), b"");
+            assert_eq!(matches!(failure, Failure::Transient(_)), transient, "{status}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! One request for a manifest, one for the rest of a blob.
+
+use std::str::FromStr;
+
+use futures_util::StreamExt;
+use oci_distribution::client::BlobResponse;
+use oci_distribution::manifest::OciDescriptor;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+
+use super::client::Clients;
+use super::failure::Failure;
+use super::{Fetched, Sink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::digest::{Digest, Hasher, sha256_hex};
+use crate::image::manifest::ACCEPTED;
+
+/// distribution-spec: may be sent, and must then be right.
+const DIGEST_HEADER: &str = "docker-content-digest";
+const ERROR_BODY_LIMIT: u64 = 64 << 10;
+
+/// Fetches the manifest of `name`, a tag or a digest, and computes its digest.
+pub(super) async fn manifest(clients: &Clients, name: &str, limit: u64) -> Result<Fetched, Failure> {
+    let mut request = clients.http.get(clients.manifest_url(name)).header(ACCEPT, ACCEPTED.join(", "));
+    if let Some(token) = clients.token() {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.map_err(Failure::of_http)?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    if !status.is_success() {
+        let body = body(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
+        return Err(Failure::of_status(status, &body));
+    }
+    let bytes = body(response, limit).await?;
+    let digest = check_digest(name, &headers, &bytes)?;
+    Ok(Fetched { bytes, media_type: media_type(&headers), digest })
+}
+
+/// The whole body, if it has at most `limit` bytes.
+async fn body(mut response: reqwest::Response, limit: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Failure::of_http)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > limit {
+            let why = format!("the answer is longer than the {limit} bytes that are taken");
+            return Err(Error::new(ErrorKind::Image, why).into());
+        }
+    }
+    Ok(bytes)
+}
+
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_owned())
+}
+
+/// The digest of the bytes, in the algorithm of the digest asked for. What the header claims of
+/// them must agree: one of both would be a lie to somebody.
+fn check_digest(name: &str, headers: &HeaderMap, bytes: &[u8]) -> Result<Digest> {
+    let asked = Digest::from_str(name).ok();
+    let claimed = headers.get(DIGEST_HEADER).and_then(|value| Digest::from_str(value.to_str().ok()?).ok());
+    for digest in asked.iter().chain(&claimed) {
+        let computed = compute(digest, bytes);
+        if computed.as_deref().is_some_and(|hex| hex != digest.digest()) {
+            let whose =
+                if asked.as_ref() == Some(digest) { "the one asked for" } else { "the registry's header" };
+            let got = format!("{}:{}", digest.algorithm(), computed.unwrap_or_default());
+            let why = format!("the digest of what the registry sent is {got}, {whose} is {digest}");
+            return Err(Error::new(ErrorKind::Image, why));
+        }
+    }
+    match asked {
+        Some(digest) => Ok(digest),
+        None => sha256(bytes),
+    }
+}
+
+fn compute(like: &Digest, bytes: &[u8]) -> Option<String> {
+    let mut hasher = Hasher::new(like.algorithm())?;
+    hasher.update(bytes);
+    Some(hasher.hex())
+}
+
+fn sha256(bytes: &[u8]) -> Result<Digest> {
+    Digest::from_str(&format!("sha256:{}", sha256_hex(bytes)))
+        .map_err(|error| Error::caused(ErrorKind::Internal, "making a digest", &error))
+}
+
+/// Fetches what `sink` lacks; `progress` counts the bytes that arrived, also where it fails.
+pub(super) async fn blob(
+    clients: &mut Clients,
+    digest: &Digest,
+    sink: &mut dyn Sink,
+    progress: &mut u64,
+) -> Result<(), Failure> {
+    // a range of nothing cannot be asked for
+    if sink.offset() == sink.size() {
+        return Ok(());
+    }
+    clients.authenticate().await?;
+    let descriptor = OciDescriptor { digest: digest.to_string(), ..OciDescriptor::default() };
+    let response =
+        clients.oci.pull_blob_stream_partial(&clients.named, &descriptor, sink.offset(), None).await;
+    let mut stream = match response.map_err(Failure::of_client)? {
+        BlobResponse::Partial(stream) => stream,
+        BlobResponse::Full(stream) => {
+            if sink.offset() > 0 {
+                sink.restart()?;
+            }
+            stream
+        }
+    };
+    while sink.offset() < sink.size() {
+        let Some(chunk) = stream.next().await else {
+            let missing = sink.size() - sink.offset();
+            let why = format!("the registry's answer ended {missing} bytes too early");
+            return Err(Failure::Transient(Error::new(ErrorKind::Image, why)));
+        };
+        let chunk = chunk.map_err(Failure::of_stream)?;
+        *progress += chunk.len() as u64;
+        sink.append(&chunk)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The directory itself (image-spec, image-layout.md): made, recognised, or refused.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::{ImageIndex, OciLayout};
+
+use super::blob::read_plain;
+use super::lock;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::image::manifest::DOCUMENT_LIMIT;
+
+pub(super) const LAYOUT: &str = "oci-layout";
+pub(super) const INDEX: &str = "index.json";
+pub(super) const BLOBS: &str = "blobs";
+pub(super) const PARTIAL: &str = ".partial";
+const VERSION: &str = "1.0.0";
+
+/// What may lie in a directory that is about to become a cache: what an interrupted first use
+/// leaves, what a repository or a fresh file system brings along.
+const HARMLESS: [&str; 11] = [
+    LAYOUT_TMP,
+    INDEX,
+    INDEX_TMP,
+    BLOBS,
+    PARTIAL,
+    "rootfs",
+    "lock",
+    ".index.lock",
+    "README.md",
+    ".gitignore",
+    "lost+found",
+];
+const LAYOUT_TMP: &str = ".oci-layout.tmp";
+const INDEX_TMP: &str = ".index.json.tmp";
+
+/// Makes `dir` a layout unless it is one, and returns its canonical path.
+pub(super) fn create(dir: &Path) -> Result<PathBuf> {
+    let doing = || format!("creating cache {}", dir.display());
+    // other users must not meet setuid programs of images, nor change what root will run
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).doing(ErrorKind::Image, doing)?;
+    let dir = canonical(dir)?;
+    if !is_layout(&dir)? {
+        refuse_strangers(&dir)?;
+        let _lock = lock::index(&dir)?;
+        for name in [BLOBS, PARTIAL] {
+            make_dir(&dir.join(name)).doing(ErrorKind::Image, doing)?;
+        }
+        let header = serde_json::json!({ "imageLayoutVersion": VERSION });
+        replace(&dir, LAYOUT, LAYOUT_TMP, header.to_string().as_bytes())?;
+    }
+    Ok(dir)
+}
+
+/// The canonical path of an existing layout; `None` where there is nothing, or an empty directory.
+pub(super) fn existing(dir: &Path) -> Result<Option<PathBuf>> {
+    match fs::symlink_metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        _ => {}
+    }
+    let dir = canonical(dir)?;
+    if is_layout(&dir)? {
+        return Ok(Some(dir));
+    }
+    refuse_strangers(&dir).map(|()| None)
+}
+
+fn canonical(dir: &Path) -> Result<PathBuf> {
+    fs::canonicalize(dir).doing(ErrorKind::Image, || format!("opening cache {}", dir.display()))
+}
+
+/// Whether `dir` says that it is a layout; a version that is not known is an error.
+pub(super) fn is_layout(dir: &Path) -> Result<bool> {
+    let path = dir.join(LAYOUT);
+    let bytes = match read_plain(&path, DOCUMENT_LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other.doing(ErrorKind::Image, || format!("reading {}", path.display()))?,
+    };
+    check_header(&bytes).map_err(|error| error.context(format!("reading {}", path.display())))?;
+    Ok(true)
+}
+
+fn check_header(bytes: &[u8]) -> Result<()> {
+    let layout: OciLayout = serde_json::from_slice(bytes)
+        .map_err(|error| Error::caused(ErrorKind::Image, "parsing the layout's header", &error))?;
+    match layout.image_layout_version().as_str() {
+        VERSION => Ok(()),
+        other => Err(Error::new(ErrorKind::Image, format!("layout version {other:?} is not {VERSION:?}"))),
+    }
+}
+
+fn refuse_strangers(dir: &Path) -> Result<()> {
+    let doing = || format!("opening cache {}", dir.display());
+    for entry in fs::read_dir(dir).doing(ErrorKind::Image, doing)? {
+        let name = entry.doing(ErrorKind::Image, doing)?.file_name();
+        if !HARMLESS.iter().any(|harmless| name == *harmless) {
+            let why = format!("{}: it is not a rootfs cache and holds {name:?}", doing());
+            return Err(Error::new(ErrorKind::Usage, why)
+                .hint("name an empty or absent directory, or an OCI image layout, as the rootfs cache"));
+        }
+    }
+    Ok(())
+}
+
+/// The index; an empty one where there is none yet.
+pub(super) fn read_index(dir: &Path) -> Result<ImageIndex> {
+    let path = dir.join(INDEX);
+    let reading = || format!("reading {}", path.display());
+    let bytes = match read_plain(&path, DOCUMENT_LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return empty_index(),
+        other => other.doing(ErrorKind::Image, reading)?,
+    };
+    serde_json::from_slice(&bytes).doing(ErrorKind::Image, reading)
+}
+
+fn empty_index() -> Result<ImageIndex> {
+    serde_json::from_str(r#"{"schemaVersion":2,"manifests":[]}"#)
+        .doing(ErrorKind::Internal, || "making an empty index".into())
+}
+
+/// Lets `change` edit the index while no other process does.
+pub(super) fn update_index(dir: &Path, change: impl FnOnce(&mut ImageIndex)) -> Result<()> {
+    let _lock = lock::index(dir)?;
+    let mut index = read_index(dir)?;
+    change(&mut index);
+    let bytes = serde_json::to_vec(&index).doing(ErrorKind::Internal, || "writing an index".into())?;
+    replace(dir, INDEX, INDEX_TMP, &bytes)
+}
+
+/// Replaces a file of the layout at once and for good. The caller holds the index lock, so the
+/// temporary name is this process' own and one left by a killed process is written over.
+fn replace(dir: &Path, name: &str, temporary: &str, bytes: &[u8]) -> Result<()> {
+    let (path, temporary) = (dir.join(name), dir.join(temporary));
+    let write = || -> io::Result<()> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o644).custom_flags(nix::libc::O_NOFOLLOW);
+        let mut file = options.open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        sync_dir(dir)
+    };
+    write().doing(ErrorKind::Image, || format!("writing {}", path.display()))
+}
+
+pub(super) fn make_dir(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes renames within the directory survive a loss of power.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
+}

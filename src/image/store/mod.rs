@@ -1,0 +1,215 @@
+//! The rootfs cache as an OCI image layout: blobs by digest, and names for them.
+//!
+//! A blob is stored before anything names it, and is visible only when it is verified; the index
+//! is replaced at once. Killing a process at any instant leaves nothing that looks whole.
+
+mod archive;
+mod blob;
+mod layout;
+mod load;
+mod lock;
+mod names;
+mod space;
+
+use std::path::{Path, PathBuf};
+
+use super::digest::Digest;
+use super::layer::Layer;
+use super::manifest::{self, Document, Image};
+use super::platform::Platform;
+use super::reference::Reference;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::interrupt::Interrupt;
+
+pub use blob::{Partial, Slot, Verdict};
+pub use load::Loaded;
+pub use lock::CacheLock;
+pub use names::Listed;
+
+/// How deep indexes may lie in indexes; more than two have not been seen in the wild.
+const INDEX_DEPTH: usize = 4;
+
+/// A directory that is an OCI image layout; any number of processes may use it at once.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// Opens the cache in `dir`, creating it with its parents if there is nothing yet (0700).
+    /// Fails with [`ErrorKind::Usage`] for a directory that is something else.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Ok(Self { dir: layout::create(dir)? })
+    }
+
+    /// Opens the cache in `dir` if there is one, and touches nothing.
+    pub fn open_existing(dir: &Path) -> Result<Option<Self>> {
+        Ok(layout::existing(dir)?.map(|dir| Self { dir }))
+    }
+
+    /// The canonical path of the cache.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Says that the cache is in use: nothing is removed from it while the lock is held.
+    pub fn lock_shared(&self) -> Result<CacheLock> {
+        lock::shared(&self.dir)
+    }
+
+    /// The image of that name (or, for a reference with a digest, of that digest) that suits
+    /// `platform`; manifest and configuration are verified, layers are not looked at.
+    pub fn find(&self, reference: &Reference, platform: &Platform) -> Result<Option<Image>> {
+        let index = layout::read_index(&self.dir)?;
+        let entries = names::matching(&index, reference);
+        // a digest means what it means, on whatever platform
+        let entry = match reference.digest() {
+            Some(_) => entries.first().copied(),
+            None => manifest::select(entries, platform),
+        };
+        let Some(mut descriptor) = entry.cloned() else { return Ok(None) };
+        for _ in 0..=INDEX_DEPTH {
+            manifest::check_document(&descriptor)?;
+            let bytes = blob::read(&self.dir, descriptor.digest(), Some(descriptor.size()))?;
+            let nested = match manifest::parse(&bytes, Some(descriptor.media_type().as_ref()))
+                .map_err(|error| error.context(format!("reading blob {}", descriptor.digest())))?
+            {
+                Document::Manifest(_) => return self.image_of(descriptor.digest(), &bytes).map(Some),
+                Document::Index(nested) => nested,
+            };
+            match manifest::select(nested.manifests(), platform) {
+                // an index keeps the entries of platforms that were never stored
+                Some(next) if blob::size(&self.dir, next.digest()).is_some() => descriptor = next.clone(),
+                _ => return Ok(None),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Image,
+            format!("reading {reference}: its indexes lie too deep in each other"),
+        ))
+    }
+
+    /// The image of a manifest's digest, verified.
+    pub fn image(&self, manifest_digest: &Digest) -> Result<Image> {
+        let bytes = blob::read(&self.dir, manifest_digest, None)?;
+        self.image_of(manifest_digest, &bytes)
+    }
+
+    fn image_of(&self, digest: &Digest, bytes: &[u8]) -> Result<Image> {
+        let read = || -> Result<Image> {
+            let Document::Manifest(manifest) = manifest::parse(bytes, None)? else {
+                return Err(Error::new(ErrorKind::Image, "it is an index, not a manifest"));
+            };
+            manifest::check_manifest(&manifest)?;
+            let config = manifest.config();
+            let configuration = blob::read(&self.dir, config.digest(), Some(config.size()))?;
+            let configuration = manifest::parse_configuration(&configuration)?;
+            manifest::image(digest.clone(), bytes.len() as u64, &manifest, configuration)
+        };
+        read()
+            .map_err(|error| error.context(format!("reading image {digest} in cache {}", self.dir.display())))
+    }
+
+    /// The layers that are absent or of the wrong size, each once. Digests are checked by those
+    /// who read the layers.
+    pub fn missing_layers(&self, image: &Image) -> Vec<Layer> {
+        self.absent(&image.layers)
+    }
+
+    fn absent(&self, layers: &[Layer]) -> Vec<Layer> {
+        let mut missing: Vec<Layer> = Vec::new();
+        for layer in layers {
+            let there = blob::size(&self.dir, &layer.digest) == Some(layer.size);
+            if !there && !missing.iter().any(|other| other.digest == layer.digest) {
+                missing.push(layer.clone());
+            }
+        }
+        missing
+    }
+
+    /// Opens the compressed blob of a layer; its contents are not verified yet.
+    pub fn open_blob(&self, layer: &Layer) -> Result<std::fs::File> {
+        manifest::check_digest(&layer.digest)?;
+        let path = blob::path(&self.dir, &layer.digest);
+        blob::open_plain(&path).doing(ErrorKind::Image, || format!("opening layer {}", path.display()))
+    }
+
+    /// Removes the blob of a layer that was found damaged, so that the next run fetches it anew.
+    pub fn discard_blob(&self, layer: &Layer) -> Result<()> {
+        self.discard(&layer.digest)
+    }
+
+    pub(super) fn discard(&self, digest: &Digest) -> Result<()> {
+        manifest::check_digest(digest)?;
+        let path = blob::path(&self.dir, digest);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other.doing(ErrorKind::Image, || format!("removing {}", path.display())),
+        }
+    }
+
+    /// Every name in the index; damaged images are listed too, without size.
+    pub fn list(&self) -> Result<Vec<Listed>> {
+        let index = layout::read_index(&self.dir)?;
+        Ok(names::list(self, &index))
+    }
+
+    /// Loads the named images of an OCI layout directory or archive (tar, plain or compressed).
+    pub fn load(&self, source: &Path, interrupt: &Interrupt) -> Result<Vec<Loaded>> {
+        self.load_as(source, None, interrupt)
+    }
+
+    /// Loads the only image of `source` under another name.
+    pub fn load_as(
+        &self,
+        source: &Path,
+        name: Option<&Reference>,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<Loaded>> {
+        load::load(self, source, name, interrupt)
+            .map_err(|error| error.context(format!("loading {}", source.display())))
+    }
+
+    /// A manifest, index or configuration, verified.
+    pub(super) fn document(&self, descriptor: &oci_spec::image::Descriptor) -> Result<Vec<u8>> {
+        blob::read(&self.dir, descriptor.digest(), Some(descriptor.size()))
+    }
+
+    /// Takes a blob to be written; waits for another process that is writing the same one.
+    pub(super) fn slot(&self, digest: &Digest, size: u64, interrupt: &Interrupt) -> Result<Slot> {
+        blob::slot(&self.dir, digest, size, interrupt)
+    }
+
+    /// Stores a small blob. One that is there but damaged is replaced.
+    pub(super) fn put(&self, digest: &Digest, bytes: &[u8], interrupt: &Interrupt) -> Result<()> {
+        let size = bytes.len() as u64;
+        if blob::size(&self.dir, digest).is_some() && blob::read(&self.dir, digest, Some(size)).is_err() {
+            self.discard(digest)?;
+        }
+        match self.slot(digest, size, interrupt)? {
+            Slot::Present => Ok(()),
+            Slot::Absent(mut partial) => {
+                partial.restart()?;
+                partial.append(bytes)?;
+                partial.finish()
+            }
+        }
+    }
+
+    /// Gives `reference` to a stored manifest or index, taking it from what had it before.
+    pub(super) fn name(&self, reference: &Reference, target: oci_spec::image::Descriptor) -> Result<()> {
+        layout::update_index(&self.dir, |index| names::assign(index, reference, target))
+    }
+
+    /// Makes sure that the file system has room for the rest of these layers.
+    pub(super) fn require_space(&self, layers: &[Layer]) -> Result<()> {
+        let needed: u64 = layers.iter().fold(0, |sum, layer| sum.saturating_add(self.rest(layer)));
+        space::require(&self.dir, needed)
+    }
+
+    fn rest(&self, layer: &Layer) -> u64 {
+        let name = format!("{}-{}", layer.digest.algorithm(), layer.digest.digest());
+        let partial = self.dir.join(layout::PARTIAL).join(name).metadata().map_or(0, |file| file.len());
+        layer.size.saturating_sub(partial)
+    }
+}

@@ -76,7 +76,7 @@ pub fn isogen(options: Options, interrupt: Interrupt) -> Result<PathBuf> {
         volume: &volume,
         staging: &site.staging,
         environment: site.environment,
-        privilege: site.configuration.container.privilege,
+        privilege: site.configuration.container.security,
         network: site.network,
         timeout: options.timeout,
         keep: options.keep,

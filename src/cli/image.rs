@@ -42,8 +42,11 @@ pub fn run(command: ImageCommand, interrupt: &Interrupt) -> Result<()> {
                 Some(store) => store.list()?,
                 None => Vec::new(),
             };
+            let unknown = || "-".to_owned();
             let lines = listed.iter().map(|image| {
-                format!("{} {} {} {}\n", image.reference, image.digest, image.platform, image.size)
+                let platform = image.platform.as_ref().map_or_else(unknown, ToString::to_string);
+                let size = image.size.map_or_else(unknown, |size| size.to_string());
+                format!("{} {} {platform} {size}\n", image.reference, image.digest)
             });
             print(&lines.collect::<String>())
         }

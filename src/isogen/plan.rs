@@ -5,9 +5,10 @@ use std::fmt;
 
 use super::{Options, Site};
 use crate::error::Result;
+use crate::image::Image;
 use crate::image::digest::sha256_hex;
 use crate::image::platform::Platform;
-use crate::image::store::{Image, Store};
+use crate::image::store::Store;
 use crate::site::config::{Network, Privilege};
 use crate::site::volume::Volume;
 
@@ -37,7 +38,7 @@ impl fmt::Display for Plan {
             Network::None => "none",
             Network::Host => "host",
         };
-        let privileged = container.privilege == Privilege::Privileged;
+        let privileged = container.security == Privilege::Privileged;
         writeln!(f, "container:\n  network: {network}\n  privileged: {privileged}")?;
         writeln!(f, "  mounts:\n  - {}\n  environment:", container.volume)?;
         for (name, value) in &self.site.environment {

@@ -18,8 +18,8 @@ use crate::container::log::Log;
 use crate::container::record::Record;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::platform::Platform;
-use crate::image::store::{CacheLock, Image, Store};
-use crate::image::{self, rootfs};
+use crate::image::store::{CacheLock, Store};
+use crate::image::{self, Image, rootfs};
 use crate::site::config::Network;
 
 /// See [`super`].
@@ -49,7 +49,7 @@ impl OciDriver {
 
     /// The image from the cache or its registry.
     fn acquire(&self, store: &Store, rung: &Rung) -> Result<Image> {
-        let mapping = rung.mapping()?;
+        let mapping = rung.mapping();
         let unpacked = |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
         let Options { reference, pull, interrupt, .. } = &self.options;
         image::acquire(store, reference, &Platform::host(), *pull, &unpacked, interrupt)
@@ -58,7 +58,7 @@ impl OciDriver {
     /// The image's rootfs in this mapping, unpacked if it is not there yet.
     fn rootfs(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
         leftovers::sweep(rung, store.path())?;
-        if let Some(found) = rootfs::find(store.path(), &rung.mapping()?, &image.layers)? {
+        if let Some(found) = rootfs::find(store.path(), &rung.mapping(), &image.layers)? {
             return Ok(found.path().to_owned());
         }
         tracing::info!("Unpacking {} layers", image.layers.len());

@@ -38,7 +38,7 @@ pub fn reap(rung: &Rung, run_dir: &Path) -> Result<()> {
 
 /// Removes what a killed unpack of this mapping left in the cache.
 pub fn sweep(rung: &Rung, cache: &Path) -> Result<()> {
-    if !rootfs::has_leftovers(cache, &rung.mapping()?) {
+    if !rootfs::has_leftovers(cache, &rung.mapping()) {
         return Ok(());
     }
     let task = Task::Sweep { cache: cache.to_owned() };

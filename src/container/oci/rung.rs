@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::idmap::{self, Range};
 use crate::error::{ErrorKind, Result};
-use crate::image::digest::sha256_hex;
 use crate::image::rootfs::{Mapping, Ownership};
 
 /// One rung, with all that is needed to step on it again, also in a later process.
@@ -21,16 +20,12 @@ pub enum Rung {
 
 impl Rung {
     /// Name of the id mapping in the rootfs cache.
-    pub fn mapping(&self) -> Result<Mapping> {
-        let name = match self {
-            Self::Root => "root".to_owned(),
-            Self::Single { uid, .. } => format!("u{uid}-single"),
-            Self::Subordinate { uid, uids, gids, .. } => {
-                let hash = sha256_hex(format!("{uids:?}{gids:?}").as_bytes());
-                format!("u{uid}-map-{}", &hash[..12])
-            }
-        };
-        Mapping::new(&name)
+    pub fn mapping(&self) -> Mapping {
+        match self {
+            Self::Root => Mapping::root(),
+            Self::Single { uid, .. } => Mapping::single(*uid),
+            Self::Subordinate { uid, uids, gids, .. } => Mapping::mapped(*uid, &format!("{uids:?}{gids:?}")),
+        }
     }
 
     /// Whether a rootfs can have the owners its layers name.
@@ -130,7 +125,7 @@ mod tests {
             uids: vec![Range { start, count: 65536 }],
             gids: vec![],
         };
-        assert_ne!(of(1).mapping().unwrap().to_string(), of(2).mapping().unwrap().to_string());
-        assert_eq!(Rung::Root.mapping().unwrap().to_string(), "root");
+        assert_ne!(of(1).mapping().to_string(), of(2).mapping().to_string());
+        assert_eq!(Rung::Root.mapping().to_string(), "root");
     }
 }

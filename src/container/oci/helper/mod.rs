@@ -25,7 +25,7 @@ use super::protocol::{Down, Incoming, Job, Task, Up, VERSION, send};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// The pipes to and from the command line.
-struct Channels {
+pub struct Channels {
     down: Incoming<File>,
     up: File,
 }

@@ -19,7 +19,7 @@ pub fn unpack(channels: &mut Channels, rung: &Rung, cache: &Path, manifest: &str
     let digest = Digest::from_str(manifest).doing(ErrorKind::Image, || format!("reading digest {manifest}"))?;
     let store = Store::open(cache)?;
     let image = store.image(&digest)?;
-    let mapping = rung.mapping()?;
+    let mapping = rung.mapping();
     let job = Unpack { cache, mapping: &mapping, ownership: rung.ownership(), layers: &image.layers };
     let rootfs = rootfs::unpack(&job, &|layer| store.open_blob(layer), Some(&interrupt))?;
     serde_json::to_value(rootfs.path()).doing(ErrorKind::Internal, || "naming the rootfs".into())
@@ -27,7 +27,7 @@ pub fn unpack(channels: &mut Channels, rung: &Rung, cache: &Path, manifest: &str
 
 /// Removes what killed unpacks of this mapping left.
 pub fn sweep(rung: &Rung, cache: &Path) -> Result<serde_json::Value> {
-    rootfs::sweep(cache, &rung.mapping()?).map(Into::into)
+    rootfs::sweep(cache, &rung.mapping()).map(Into::into)
 }
 
 /// A thread that waits for the end of the pipe, which means: stop and clean up.

@@ -7,6 +7,7 @@ pub mod platform;
 mod pull;
 pub mod reference;
 pub mod registry;
+pub mod rootfs;
 pub mod store;
 
 use std::fmt;

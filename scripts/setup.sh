@@ -3,6 +3,6 @@
 set -euo pipefail
 case ${1:-} in
   demo) packages=(gcc libc6-dev mmdebstrap) ;;
-  test) packages=(gcc libc6-dev mmdebstrap docker-registry) ;;
+  test) packages=(gcc libc6-dev mmdebstrap docker-registry xorriso) ;;
   *) echo "usage: setup.sh demo|test" >&2; exit 2 ;;
 esac

@@ -32,7 +32,7 @@ def arguments(seed, image):
 
 
 def assemble(seed, image):
-    """Writes the image in one pass; needs neither devices nor mounts."""
-    status = subprocess.run(arguments(seed, image), stdin=subprocess.DEVNULL).returncode
+    """Writes the image in one pass; needs no devices, mounts or loop."""
+    status = subprocess.run(arguments(seed, image)).returncode
     if status != 0:
         raise ValueError(f"assembling the image: xorriso ended with status {status}")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Writes apt.sources (where this host gets the release from) and apt.conf (how: proxies and the like): apt-sources.sh DIR
+# shellcheck disable=SC2016 # the dollars are apt's and awk's
 set -euo pipefail
 dir=$1
 # other vendors name their suites after the release too

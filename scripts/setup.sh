@@ -1,8 +1,32 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that one of the other scripts needs: setup.sh demo|test
+# Installs the Debian packages that one of the other scripts needs, where they are missing: setup.sh demo|test
 set -euo pipefail
+# a linker for cargo; then what makes the builder image, the last three of them for ordinary users
+packages=(gcc libc6-dev file python3 mmdebstrap squashfs-tools zstd mtools grub-common grub-pc-bin grub-efi-amd64-bin
+  uidmap fakechroot fakeroot)
 case ${1:-} in
-  demo) packages=(gcc libc6-dev mmdebstrap) ;;
-  test) packages=(gcc libc6-dev mmdebstrap docker-registry xorriso) ;;
-  *) echo "usage: setup.sh demo|test" >&2; exit 2 ;;
+  demo) ;;
+  test) packages+=(docker-registry busybox-static xorriso qemu-system-x86 ovmf shellcheck) ;;
+  *) echo "usage: setup.sh demo|test" >&2 && exit 2 ;;
 esac
+missing=()
+for package in "${packages[@]}"; do
+  # shellcheck disable=SC2016 # dpkg-query's own variable
+  [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} != 0 ]] || exit 0
+
+become=()
+if [[ $EUID != 0 ]]; then
+  # a password can be asked for on a terminal only
+  if [[ -t 0 ]]; then become=(sudo); else become=(sudo -n); fi
+  if ! command -v sudo >/dev/null || ! "${become[@]}" true; then
+    echo "setup.sh: these packages are missing, and installing them takes root: ${missing[*]}" >&2
+    echo "hint: apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+install=("${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq --no-install-recommends install "${missing[@]}")
+echo "installing ${missing[*]}" >&2
+# the lists of packages may be missing or out of date
+"${install[@]}" >&2 || { "${become[@]}" apt-get -qq update >&2 && "${install[@]}" >&2; }

@@ -186,7 +186,12 @@ fn encodings_other_than_utf_8_are_named() {
 #[test]
 fn keys_that_are_no_words_are_refused() {
     for text in ["{{ template }}\n", "a: {{ x }}\n", "[a]: b\n", "? {a: b}\n: c\n", "&a a: 1\n*a : 2\n"] {
-        assert!(faults(text).join("").contains("key of a mapping"), "{text}: {:?} {:?}", faults(text), stream(text.as_bytes()).0);
+        assert!(
+            faults(text).join("").contains("key of a mapping"),
+            "{text}: {:?} {:?}",
+            faults(text),
+            stream(text.as_bytes()).0
+        );
     }
     assert!(faults(": x\n")[0].contains("without a key"));
     assert_eq!(one("1: x\ntrue: y\n").get("true").and_then(Node::text), Some("y"));

@@ -198,7 +198,7 @@ fn only_the_volume_of_the_builders_copy_changes() {
         (">-\n    /srv/iso/:/config", "/srv/iso:/config"),
         ("|\n    /srv/iso/:/config", "/srv/iso:/config"),
         ("|2- # c\n    /srv/iso/:/config\n\n  # d", "/srv/iso:/config # c\n\n  # d"),
-        ("&v |+\n    /srv/iso/:/config\n", "&v /srv/iso:/config"),
+        ("&v |+\n    /srv/iso/:/config\n", "&v /srv/iso:/config\n"),
         ("\n    /srv/iso/:/config", "\n    /srv/iso:/config"),
     ] {
         let text = format!("# mine\ncontainer:\n  volume: {written}{rest}");

@@ -129,7 +129,10 @@ fn container_section(
 ) -> Option<ContainerSection> {
     fields.warn_unknown(&CONTAINER_KEYS);
     let volume = fields.required_string("volume", faults);
-    let volume = checked(fields, "volume", volume, faults, |text| VolumeMount::parse(text, home));
+    let volume = checked(fields, "volume", volume, faults, |text| {
+        // a block scalar ends with a line break
+        VolumeMount::parse(text.trim_end_matches('\n'), home)
+    });
     let image = fields.string("image", faults).map(str::to_owned);
     let runtime = fields.string("containerRuntime", faults);
     let runtime = checked(fields, "containerRuntime", runtime, faults, named::<ContainerRuntime>);

@@ -154,3 +154,6 @@ impl IsoConfiguration {
         Ok(self.builder_conf.0.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The builder's copy of the configuration: one scalar changed, every other byte as it was.
 
+use std::ops::Range;
+
 use crate::error::Fault;
 use crate::site::yaml::{self, Budget, Fields, Node, Origin, Value};
 
@@ -18,9 +20,12 @@ pub(super) fn volume(
     if node.text() == Some(wanted) {
         return Some(bytes.to_vec());
     }
-    let patched = candidates(wanted).into_iter().find_map(|text| {
-        let patched = replaced(bytes, node, &text)?;
-        reads_as(&patched, root, wanted).then_some(patched)
+    let patched = places(bytes, node).into_iter().find_map(|place| {
+        let fits = |text: String| {
+            let patched = place.filled(bytes, &text);
+            reads_as(&patched, root, wanted).then_some(patched)
+        };
+        notations(wanted, bytes[place.token.start]).into_iter().find_map(fits)
     });
     if patched.is_none() {
         let message = format!("`container.volume` cannot be cleaned in place; write it as {wanted:?}");
@@ -29,23 +34,71 @@ pub(super) fn volume(
     patched
 }
 
-/// From the plainest to the most careful notation.
-fn candidates(wanted: &str) -> [String; 3] {
+/// From the plainest to the most careful notation, but first the one that was used.
+fn notations(wanted: &str, first: u8) -> [String; 3] {
+    let plain = wanted.to_owned();
+    let single = format!("'{}'", wanted.replace('\'', "''"));
     // JSON's strings are YAML's double-quoted ones
     let double = serde_json::Value::from(wanted).to_string();
-    [wanted.to_owned(), format!("'{}'", wanted.replace('\'', "''")), double]
+    match first {
+        b'"' => [double, single, plain],
+        b'\'' => [single, double, plain],
+        _ => [plain, single, double],
+    }
 }
 
-fn replaced(bytes: &[u8], node: &Node, text: &str) -> Option<Vec<u8>> {
-    let old = bytes.get(node.span.clone())?;
-    // the span of a block scalar ends after its line break, which has to stay
-    let end = match old {
-        [.., b'\r', b'\n'] => "\r\n",
-        [.., b'\n'] => "\n",
-        _ => "",
-    };
-    let parts = [&bytes[..node.span.start], text.as_bytes(), end.as_bytes(), &bytes[node.span.end..]];
-    Some(parts.concat())
+/// What is replaced by the new scalar, and what goes without replacement.
+struct Place {
+    token: Range<usize>,
+    dropped: Range<usize>,
+}
+
+impl Place {
+    fn filled(&self, bytes: &[u8], text: &str) -> Vec<u8> {
+        let between = &bytes[self.token.end..self.dropped.start];
+        [&bytes[..self.token.start], text.as_bytes(), between, &bytes[self.dropped.end..]].concat()
+    }
+}
+
+/// Where the scalar may be written: in its own place, or, since the span of a block scalar is its
+/// content, in place of the indicator above.
+fn places(bytes: &[u8], node: &Node) -> Vec<Place> {
+    let span = node.span.clone();
+    if bytes.get(span.clone()).is_none_or(<[u8]>::is_empty) {
+        return Vec::new();
+    }
+    let inline = Place { token: span.clone(), dropped: span.end..span.end };
+    match block_header(bytes, span.start) {
+        Some(header) => {
+            let line_end = header.end + line_length(&bytes[header.end..]);
+            // blank lines and the indentation of the next line belong to the span, but stay
+            let content = span.start + bytes[span].trim_ascii_end().len();
+            vec![Place { token: header, dropped: line_end..content.max(line_end) }]
+        }
+        None => vec![inline],
+    }
+}
+
+/// The indicator (`|`, `>-`, ...) of the block scalar whose content begins at `content`.
+fn block_header(bytes: &[u8], content: usize) -> Option<Range<usize>> {
+    let above = bytes[..content].trim_ascii_end();
+    let line_start = above.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = &above[line_start..];
+    // on the same line it is no block scalar
+    if !bytes[above.len()..content].contains(&b'\n') {
+        return None;
+    }
+    let code = line.windows(2).position(|pair| pair == b" #").map_or(line, |comment| &line[..comment]);
+    let code = code.trim_ascii_end();
+    let modifiers = code.iter().rev().take_while(|byte| b"+-123456789".contains(byte)).count();
+    let start = code.len().checked_sub(modifiers + 1)?;
+    matches!(code[start], b'|' | b'>').then_some(line_start + start..line_start + code.len())
+}
+
+/// Bytes before the next line break.
+fn line_length(bytes: &[u8]) -> usize {
+    let length = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    length - usize::from(bytes[..length].ends_with(b"\r"))
 }
 
 /// Whether the patched bytes are the same tree but for the volume.

@@ -120,7 +120,8 @@ impl<'a> Composer<'a> {
         span: &Span,
     ) -> Result<(), Trouble> {
         if let Some(key) = self.expected_key() {
-            if scalar.text.is_empty() && scalar.kind == ScalarKind::Null {
+            // the parser gives an empty node the text `~`
+            if scalar.kind == ScalarKind::Null && matches!(scalar.text.as_str(), "" | "~") {
                 return Err(Trouble::new(mark, "a mapping has a value without a key"));
             }
             let is_merge = style == ScalarStyle::Plain && scalar.text == "<<";

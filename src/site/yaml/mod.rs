@@ -199,3 +199,6 @@ impl Origin {
         Fault::new(self.at(mark), message)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,10 +150,12 @@ fn environment(configuration: &IsoConfiguration, network: Network) -> Environmen
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    variables.extend(builder.output_file_name.iter().map(|name| ("OUTPUT_FILE_NAME".to_owned(), name.clone())));
+    variables
+        .extend(builder.output_file_name.iter().map(|name| ("OUTPUT_FILE_NAME".to_owned(), name.clone())));
     if network == Network::Host {
         let names = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-        variables.extend(names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
+        variables
+            .extend(names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
     }
     variables
 }

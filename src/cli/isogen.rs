@@ -108,7 +108,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600,
         _ => return Err(wrong()),
     };
-    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)?;
+    let seconds =
+        number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)?;
     match seconds {
         1..=31_536_000 => Ok(Duration::from_secs(seconds)),
         _ => Err(format!("{text:?} is not between one second and a year")),
@@ -123,7 +124,9 @@ mod tests {
     fn times_have_a_unit() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
-        for wrong in ["", "90", "s", "-1s", "1.5h", "0s", "99999999999999999999s", "18446744073709551615h", "1ms"] {
+        for wrong in
+            ["", "90", "s", "-1s", "1.5h", "0s", "99999999999999999999s", "18446744073709551615h", "1ms"]
+        {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -6,8 +6,8 @@ use std::path::Path;
 use oci_spec::image::ImageConfiguration;
 use oci_spec::runtime::{
     Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxDeviceCgroupBuilder, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxResourcesBuilder, Mount, MountBuilder, Process, ProcessBuilder, RootBuilder, Spec,
-    SpecBuilder,
+    LinuxNamespaceType, LinuxResourcesBuilder, Mount, MountBuilder, Process, ProcessBuilder, RootBuilder,
+    Spec, SpecBuilder,
 };
 
 use super::driver::Environment;
@@ -79,8 +79,13 @@ impl Bundle<'_> {
         let inside = self.volume.1;
         let taken = ["/proc", "/sys", "/dev"].iter().any(|own| inside.starts_with(own));
         if inside == Path::new("/") || taken {
-            let text = format!("mounting the volume on {} would hide a file system of the container", inside.display());
-            return Err(Error::new(ErrorKind::Usage, text).hint("choose another container side for container.volume"));
+            let text = format!(
+                "mounting the volume on {} would hide a file system of the container",
+                inside.display()
+            );
+            return Err(
+                Error::new(ErrorKind::Usage, text).hint("choose another container side for container.volume")
+            );
         }
         Ok(())
     }
@@ -189,7 +194,8 @@ impl Bundle<'_> {
             self.sys()?,
         ];
         if self.network == Network::Host {
-            for file in ["/etc/resolv.conf", "/etc/hosts"].into_iter().filter(|file| Path::new(file).exists()) {
+            for file in ["/etc/resolv.conf", "/etc/hosts"].into_iter().filter(|file| Path::new(file).exists())
+            {
                 mounts.push(mount(file, "bind", file, &["rbind", "ro"])?);
             }
         }
@@ -236,7 +242,8 @@ impl Bundle<'_> {
             .build()
             .doing(ErrorKind::Internal, doing)?;
         let rules = LinuxDeviceCgroupBuilder::default().allow(allowed).access("rwm").build();
-        let resources = LinuxResourcesBuilder::default().devices(vec![rules.doing(ErrorKind::Internal, doing)?]).build();
+        let resources =
+            LinuxResourcesBuilder::default().devices(vec![rules.doing(ErrorKind::Internal, doing)?]).build();
         match self.host.devices {
             DeviceRules::Enforced => linux.set_resources(Some(resources.doing(ErrorKind::Internal, doing)?)),
             DeviceRules::Absent => linux.set_resources(None),

@@ -105,7 +105,8 @@ impl Log {
 
     /// The last lines, each indented, for the end of an error message; control characters escaped.
     pub fn tail(&self) -> String {
-        let clean = |line: &String| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let clean =
+            |line: &String| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         self.tail.iter().map(|line| format!("\n  | {}", clean(line))).collect()
     }
 }
@@ -119,7 +120,8 @@ impl AsFd for Log {
 /// Removes all but the newest logs.
 fn prune(logs: &Path) {
     let modified = |path: &PathBuf| std::fs::metadata(path).and_then(|found| found.modified()).ok();
-    let mut found: Vec<_> = std::fs::read_dir(logs).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    let mut found: Vec<_> =
+        std::fs::read_dir(logs).into_iter().flatten().flatten().map(|e| e.path()).collect();
     found.sort_by_key(modified);
     let surplus = found.len().saturating_sub(KEPT);
     for path in &found[..surplus] {

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::site::volume;
 
 const KEPT: &str = "kept";
 const RECORD: &str = "record.json";
@@ -96,7 +97,7 @@ fn examine<T: DeserializeOwned>(dir: &Path) -> Option<Dead<T>> {
         return None;
     }
     let lock = take_lock(dir).ok()??;
-    if is_kept(dir) && !dir.join("volume.json").exists() {
+    if is_kept(dir) && !volume::is_unfinished(dir) {
         return None;
     }
     let read = std::fs::read(dir.join(RECORD)).ok().and_then(|json| serde_json::from_slice(&json).ok());
@@ -111,7 +112,8 @@ fn examine<T: DeserializeOwned>(dir: &Path) -> Option<Dead<T>> {
 
 /// A directory whose maker died before it had its name holds nothing yet.
 fn remove_stillborn(dir: &Path) {
-    let age = std::fs::metadata(dir).and_then(|found| found.modified()).ok().and_then(|made| made.elapsed().ok());
+    let age =
+        std::fs::metadata(dir).and_then(|found| found.modified()).ok().and_then(|made| made.elapsed().ok());
     if age.is_some_and(|age| age > Duration::from_secs(600)) {
         let _ = std::fs::remove_dir_all(dir);
     }
@@ -170,7 +172,9 @@ pub fn state_dir() -> Result<PathBuf> {
     absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .map(|base| base.join("airshipctl"))
-        .ok_or_else(|| Error::new(ErrorKind::Usage, "neither XDG_STATE_HOME nor HOME is set").hint("set HOME"))
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "neither XDG_STATE_HOME nor HOME is set").hint("set HOME")
+        })
 }
 
 #[cfg(test)]

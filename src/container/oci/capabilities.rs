@@ -63,7 +63,11 @@ pub fn held(rung: &Rung) -> Vec<Capability> {
 }
 
 fn of_mask(mask: u64) -> Vec<Capability> {
-    ALL.iter().enumerate().filter(|(number, _)| mask >> number & 1 == 1).map(|(_, capability)| *capability).collect()
+    ALL.iter()
+        .enumerate()
+        .filter(|(number, _)| mask >> number & 1 == 1)
+        .map(|(_, capability)| *capability)
+        .collect()
 }
 
 fn bounding_set() -> u64 {

@@ -10,7 +10,7 @@ use super::helper::{cgroup_path, enforces_devices};
 use super::leftovers::{self, About};
 use super::protocol::{Task, VERSION};
 use super::rung::{self, Rung};
-use super::session::Session;
+use super::session::{Conditions, Session};
 use super::spawn::{Helper, Surroundings};
 use crate::container::bundle::{Bundle, DeviceRules, Host, HostMapping};
 use crate::container::driver::{Container, KeepContainer, Options, Run};
@@ -44,13 +44,16 @@ impl OciDriver {
     }
 
     fn try_rung(&self, rung: &Rung) -> Result<()> {
-        Helper::spawn(rung, Task::Probe, Surroundings::default())?.call(Some(&self.options.interrupt)).map(drop)
+        Helper::spawn(rung, Task::Probe, Surroundings::default())?
+            .call(Some(&self.options.interrupt))
+            .map(drop)
     }
 
     /// The image from the cache or its registry.
     fn acquire(&self, store: &Store, rung: &Rung) -> Result<Image> {
         let mapping = rung.mapping();
-        let unpacked = |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
+        let unpacked =
+            |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
         let Options { reference, pull, interrupt, .. } = &self.options;
         image::acquire(store, reference, &Platform::host(), *pull, &unpacked, interrupt)
     }
@@ -62,9 +65,11 @@ impl OciDriver {
             return Ok(found.path().to_owned());
         }
         tracing::info!("Unpacking {} layers", image.layers.len());
-        let task = Task::Unpack { cache: store.path().to_owned(), manifest: image.manifest_digest.to_string() };
-        let unpacked =
-            Helper::spawn(rung, task, Surroundings::default())?.call(Some(&self.options.interrupt)).inspect_err(|_| {
+        let task =
+            Task::Unpack { cache: store.path().to_owned(), manifest: image.manifest_digest.to_string() };
+        let unpacked = Helper::spawn(rung, task, Surroundings::default())?
+            .call(Some(&self.options.interrupt))
+            .inspect_err(|_| {
                 if let Err(error) = leftovers::sweep(rung, store.path()) {
                     tracing::warn!("{error}");
                 }
@@ -127,7 +132,8 @@ impl Container for OciDriver {
     }
 
     fn run(&mut self, run: &Run<'_>) -> Result<PathBuf> {
-        let pulled = self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
+        let pulled =
+            self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
         self.options.interrupt.check()?;
         let about = About { version: VERSION, rung: pulled.rung.clone() };
         let record = Record::create(&self.options.state, &about)?;
@@ -140,7 +146,12 @@ impl Container for OciDriver {
         let surroundings = Surroundings { stderr: Stdio::from(output), locks: &locks };
         let helper = Helper::spawn(&pulled.rung, Task::Run(Box::new(task)), surroundings)?;
         let run_dir = record.dir().to_owned();
-        let session = Session::new(helper, record, log, self.options.interrupt.clone(), run.timeout);
+        let conditions = Conditions {
+            interrupt: self.options.interrupt.clone(),
+            timeout: run.timeout,
+            rootfs: pulled.rootfs.clone(),
+        };
+        let session = Session::new(helper, record, log, conditions);
         self.session.insert(session).run(run.volume, run.staging)?;
         Ok(run_dir)
     }

@@ -7,7 +7,8 @@ pub const OLDEST: (u32, u32) = (5, 12);
 
 /// Fails with [`ErrorKind::Host`] on a kernel older than [`OLDEST`].
 pub fn check() -> Result<()> {
-    let name = nix::sys::utsname::uname().doing(ErrorKind::Host, || "asking for the kernel's release".into())?;
+    let name =
+        nix::sys::utsname::uname().doing(ErrorKind::Host, || "asking for the kernel's release".into())?;
     check_release(&name.release().to_string_lossy())
 }
 
@@ -15,7 +16,10 @@ fn check_release(release: &str) -> Result<()> {
     match parse(release) {
         Some(version) if version < OLDEST => Err(Error::new(
             ErrorKind::Host,
-            format!("kernel {release} is older than {}.{}, the oldest with the mount API", OLDEST.0, OLDEST.1),
+            format!(
+                "kernel {release} is older than {}.{}, the oldest with the mount API",
+                OLDEST.0, OLDEST.1
+            ),
         )
         .hint("boot a newer kernel; the README lists the kernel features and their versions")),
         // an unreadable release is left to the trial that follows

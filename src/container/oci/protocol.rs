@@ -127,7 +127,9 @@ impl<R: Read> Incoming<R> {
         let count = loop {
             match self.from.read(&mut chunk) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                other => break other.doing(ErrorKind::Internal, || "listening to the other process".into())?,
+                other => {
+                    break other.doing(ErrorKind::Internal, || "listening to the other process".into())?;
+                }
             }
         };
         self.ended |= count == 0;

@@ -2,6 +2,7 @@
 //! prints, and what the user's signals and the clock have to say about it.
 
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -15,7 +16,7 @@ use crate::container::log::Log;
 use crate::container::record::{self, Record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
-use crate::site::volume::{Staging, Volume};
+use crate::site::volume::{self, Staging, Volume};
 
 /// Between the polite end at the timeout and the other one.
 const GRACE: Duration = Duration::from_secs(10);
@@ -28,9 +29,17 @@ pub struct Session {
     record: Record,
     rung: Rung,
     log: Log,
-    interrupt: Interrupt,
-    timeout: Option<Duration>,
+    conditions: Conditions,
     seen: Seen,
+}
+
+/// What bounds a run from outside.
+pub struct Conditions {
+    pub interrupt: Interrupt,
+    /// The builder's time.
+    pub timeout: Option<Duration>,
+    /// The tree under the container's own layer.
+    pub rootfs: PathBuf,
 }
 
 /// What the helper has reported.
@@ -49,20 +58,20 @@ struct Seen {
 }
 
 impl Session {
-    pub fn new(helper: Helper, record: Record, log: Log, interrupt: Interrupt, timeout: Option<Duration>) -> Self {
+    pub fn new(helper: Helper, record: Record, log: Log, conditions: Conditions) -> Self {
         let rung = helper.rung().clone();
-        Self { helper, record, rung, log, interrupt, timeout, seen: Seen::default() }
+        Self { helper, record, rung, log, conditions, seen: Seen::default() }
     }
 
     /// Waits until the container is ready, writes the inputs, and sees the builder to its end.
     pub fn run(&mut self, volume: &Volume, staging: &Staging) -> Result<()> {
         while !self.seen.ready {
-            self.interrupt.check()?;
+            self.conditions.interrupt.check()?;
             self.step()?;
             self.check_helper()?;
         }
         volume.stage(self.record.dir(), staging)?;
-        self.seen.deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        self.seen.deadline = self.conditions.timeout.map(|timeout| Instant::now() + timeout);
         self.helper.say(&Down::Go)?;
         while !self.seen.stopped {
             self.pass_signals()?;
@@ -90,14 +99,14 @@ impl Session {
 
     /// Waits for the next thing to happen, and takes note of it.
     fn step(&mut self) -> Result<()> {
-        let noted = self.interrupt.count() > self.seen.signals;
+        let noted = self.conditions.interrupt.count() > self.seen.signals;
         let mut fds = vec![PollFd::new(self.helper.as_fd(), PollFlags::POLLIN)];
         if !self.log.ended() {
             fds.push(PollFd::new(self.log.as_fd(), PollFlags::POLLIN));
         }
         // its bytes are never read, so an old signal would wake us for ever
         if self.seen.signals == 0 && !noted {
-            fds.push(PollFd::new(self.interrupt.as_fd(), PollFlags::POLLIN));
+            fds.push(PollFd::new(self.conditions.interrupt.as_fd(), PollFlags::POLLIN));
         }
         let _ = poll(&mut fds, self.patience());
         let said = fds[0].any().unwrap_or(false);
@@ -143,9 +152,9 @@ impl Session {
 
     /// The first signal goes to the builder, any further one kills it.
     fn pass_signals(&mut self) -> Result<()> {
-        while self.seen.signals < self.interrupt.count() {
+        while self.seen.signals < self.conditions.interrupt.count() {
             self.seen.signals += 1;
-            let signal = match (self.seen.signals, self.interrupt.signal()) {
+            let signal = match (self.seen.signals, self.conditions.interrupt.signal()) {
                 (1, Some(signal)) => signal,
                 _ => libc::SIGKILL,
             };
@@ -156,7 +165,7 @@ impl Session {
     }
 
     fn watch_clock(&mut self) -> Result<()> {
-        if !self.seen.deadline.is_some_and(|at| Instant::now() >= at) {
+        if self.seen.deadline.is_none_or(|at| Instant::now() < at) {
             return Ok(());
         }
         let (signal, next) = match self.seen.timed_out {
@@ -169,9 +178,9 @@ impl Session {
     }
 
     fn verdict(&mut self) -> Result<()> {
-        self.interrupt.check()?;
+        self.conditions.interrupt.check()?;
         if self.seen.timed_out {
-            let after = self.timeout.unwrap_or_default();
+            let after = self.conditions.timeout.unwrap_or_default();
             let error = Error::new(ErrorKind::Builder, format!("the builder took longer than {after:?}"));
             return Err(self.quote(error).hint("give it more time with --timeout"));
         }
@@ -191,11 +200,15 @@ impl Session {
             std::thread::sleep(Duration::from_millis(10));
         }
         let lost = self.helper.lost();
-        self.interrupt.check().err().unwrap_or_else(|| self.quote(lost))
+        self.conditions.interrupt.check().err().unwrap_or_else(|| self.quote(lost))
     }
 
     fn quote(&self, error: Error) -> Error {
-        error.because(format!("its last output (all of it is in {}):{}", self.log.path().display(), self.log.tail()))
+        error.because(format!(
+            "its last output (all of it is in {}):{}",
+            self.log.path().display(),
+            self.log.tail()
+        ))
     }
 }
 
@@ -213,10 +226,13 @@ impl Drop for Session {
             tracing::warn!("{error}");
         }
         let dir = self.record.dir();
-        let unfinished = dir.exists() && (!record::is_kept(dir) || dir.join("volume.json").exists());
+        let unfinished = dir.exists() && (!record::is_kept(dir) || volume::is_unfinished(dir));
         // the helper cleans up as long as it lives
         if unfinished && let Err(error) = leftovers::reap(&self.rung, dir) {
             tracing::warn!("cleaning up {}: {error}", dir.display());
+        }
+        if record::is_kept(dir) {
+            tracing::info!("{}", self.rung.how_to_inspect(dir, &self.conditions.rootfs));
         }
     }
 }

@@ -219,6 +219,13 @@ pub(super) fn sweep(cache: &Path, mapping: &Mapping) -> Result<u64> {
     Ok(removed)
 }
 
+/// Whether [`sweep`] would find work, or directories that another process works on.
+pub(super) fn has_leftovers(cache: &Path, mapping: &Mapping) -> bool {
+    let prefix = temporary_prefix(mapping);
+    let mut entries = std::fs::read_dir(cache.join(TREE)).into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+}
+
 fn sweep_one(parent: &OwnedFd, name: &str) -> Result<bool> {
     let directory = match rustix::fs::openat(parent, name, directory_flags(), Mode::empty()) {
         Err(Errno::NOENT) => return Ok(false),

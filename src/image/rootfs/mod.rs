@@ -110,6 +110,11 @@ pub fn sweep(cache: &Path, mapping: &Mapping) -> Result<u64> {
     cache::sweep(cache, mapping)
 }
 
+/// Whether a [`sweep`] may have something to do. Needs no privilege.
+pub fn has_leftovers(cache: &Path, mapping: &Mapping) -> bool {
+    cache::has_leftovers(cache, mapping)
+}
+
 fn obtain(
     job: &Unpack<'_>,
     open_blob: &dyn Fn(&Layer) -> Result<File>,

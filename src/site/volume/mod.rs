@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use directory::Directory;
 use journal::{Journal, State};
-pub use recover::{recover, remove_inputs};
+pub use recover::{is_unfinished, recover, remove_inputs};
 
 /// A volume that is there, writable and locked for this run.
 pub struct Volume {

@@ -44,6 +44,11 @@ pub fn recover(run_dir: &Path) -> Result<()> {
     journal.save()
 }
 
+/// Whether [`recover`] still has something to do for this run, or cannot tell.
+pub fn is_unfinished(run_dir: &Path) -> bool {
+    !matches!(unfinished(run_dir), Ok(None))
+}
+
 fn unfinished(run_dir: &Path) -> Result<Option<Journal>> {
     Ok(Journal::load(run_dir)?.filter(|journal| journal.state != State::Closed))
 }

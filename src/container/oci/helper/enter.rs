@@ -46,7 +46,8 @@ fn new_user_namespace() -> Result<()> {
 
 /// The switches that distributions put in front of user namespaces, named when they are on.
 pub fn restricted(error: Error) -> Error {
-    let reads = |path: &str, value: &str| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    let reads =
+        |path: &str, value: &str| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     if reads("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
         return error.hint(
             "AppArmor restricts user namespaces here: give this program a profile with `userns,`, \

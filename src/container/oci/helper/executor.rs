@@ -32,7 +32,8 @@ pub struct Exec {
 
 impl Executor for Exec {
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
-        let args = spec.process().as_ref().and_then(|p| p.args().as_ref()).ok_or(ExecutorError::InvalidArg)?;
+        let args =
+            spec.process().as_ref().and_then(|p| p.args().as_ref()).ok_or(ExecutorError::InvalidArg)?;
         let signals = SigSet::all();
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&signals), None);
         // a dumpable pid 1 would let the container reach our executable through /proc/1/exe
@@ -62,6 +63,7 @@ impl Executor for Exec {
 /// Pid 1: passes signals on to the builder, reaps orphans, and ends with the builder's code. The
 /// kernel ignores signals to a pid 1 without handlers, so the builder itself must not be it.
 fn init(builder: Pid, signals: &SigSet) -> ! {
+    let _ = nix::sys::prctl::set_name(c"airshipctl-init");
     // nothing of the host may be reachable through /proc/1/fd
     // SAFETY: no descriptor above 2 is used again in this process
     unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
@@ -126,7 +128,9 @@ fn explain(file: &Path, errno: Errno) -> Error {
         Errno::ENOENT if file.exists() => {
             error.hint("the file is there, but the interpreter or loader it names is not in the image")
         }
-        Errno::ENOENT => error.hint("the image's Entrypoint or Cmd names a file that the image does not have"),
+        Errno::ENOENT => {
+            error.hint("the image's Entrypoint or Cmd names a file that the image does not have")
+        }
         Errno::ENOEXEC => match machine(file) {
             Some(number) => error.hint(format!(
                 "it is an ELF file for machine {number}, this host is {}: use an image for this architecture",

@@ -10,6 +10,7 @@ mod reap;
 pub mod run;
 mod unpack;
 mod user;
+mod workdir;
 mod worker;
 
 pub use cgroup::{enforces_devices, path as cgroup_path};
@@ -88,7 +89,8 @@ impl Channels {
 }
 
 fn move_away(fd: RawFd) -> Result<OwnedFd> {
-    let moved = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3)).doing(ErrorKind::Internal, || "moving a pipe".into())?;
+    let moved =
+        fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3)).doing(ErrorKind::Internal, || "moving a pipe".into())?;
     // SAFETY: fcntl just made it, and nobody else knows it
     Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }

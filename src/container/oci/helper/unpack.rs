@@ -13,10 +13,16 @@ use crate::image::store::Store;
 use crate::interrupt::Interrupt;
 
 /// Unpacks the image with this manifest digest from `cache` into `cache`.
-pub fn unpack(channels: &mut Channels, rung: &Rung, cache: &Path, manifest: &str) -> Result<serde_json::Value> {
+pub fn unpack(
+    channels: &mut Channels,
+    rung: &Rung,
+    cache: &Path,
+    manifest: &str,
+) -> Result<serde_json::Value> {
     let interrupt = Interrupt::manual()?;
     watch(channels, interrupt.clone())?;
-    let digest = Digest::from_str(manifest).doing(ErrorKind::Image, || format!("reading digest {manifest}"))?;
+    let digest =
+        Digest::from_str(manifest).doing(ErrorKind::Image, || format!("reading digest {manifest}"))?;
     let store = Store::open(cache)?;
     let image = store.image(&digest)?;
     let mapping = rung.mapping();
@@ -33,7 +39,8 @@ pub fn sweep(rung: &Rung, cache: &Path) -> Result<serde_json::Value> {
 /// A thread that waits for the end of the pipe, which means: stop and clean up.
 fn watch(channels: &mut Channels, interrupt: Interrupt) -> Result<()> {
     use std::os::fd::AsFd;
-    let down = channels.down.as_fd().try_clone_to_owned().doing(ErrorKind::Internal, || "copying a pipe".into())?;
+    let down =
+        channels.down.as_fd().try_clone_to_owned().doing(ErrorKind::Internal, || "copying a pipe".into())?;
     std::thread::spawn(move || {
         let mut down = crate::container::oci::protocol::Incoming::new(std::fs::File::from(down));
         while let Ok(Some(_)) = down.next::<Down>() {}

@@ -50,7 +50,10 @@ fn look_up(text: &str, passwd: &str, group: &str) -> Result<User> {
         None => (text, None),
     };
     let unknown = |what: &str, name: &str| {
-        Error::new(ErrorKind::Builder, format!("the image's User names {what} {name:?}, which it does not have"))
+        Error::new(
+            ErrorKind::Builder,
+            format!("the image's User names {what} {name:?}, which it does not have"),
+        )
     };
     let entry = rows(passwd).find(|row| row[0] == name || (row.get(2) == Some(&name) && !name.is_empty()));
     let number = |row: &[&str], column: usize| row.get(column).and_then(|field| field.parse::<u32>().ok());
@@ -92,7 +95,13 @@ fn read(root: &Path, path: &str) -> Result<String> {
     let doing = || format!("reading /{path} of the image");
     let dir = File::open(root).doing(ErrorKind::Builder, doing)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let opened = rustix::fs::openat2(&dir, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS);
+    let opened = rustix::fs::openat2(
+        &dir,
+        path,
+        flags,
+        Mode::empty(),
+        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+    );
     let file = match opened {
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(String::new()),
         other => File::from(other.doing(ErrorKind::Builder, doing)?),

@@ -20,7 +20,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
-use super::{Channels, cgroup, network, overlay, user};
+use super::{Channels, cgroup, network, overlay, user, workdir};
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -118,6 +118,9 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     let children = child_signals()?;
     let root = overlay::mount_root(&task.rootfs, &task.run_dir)?;
     let user = user::resolve(&root, &task.user, rung)?;
+    if let Some(process) = task.spec.process() {
+        workdir::make(&root, process.cwd())?;
+    }
     super::run::write_config(task, &root, &user)?;
     let mut container = create(task, &channels.up)?;
     send(&channels.up, &Up::Ready)?;

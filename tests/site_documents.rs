@@ -145,7 +145,7 @@ fn other_fields_of_a_kustomization_are_refused_with_the_way_out() {
 fn bad_kustomizations_are_refused_with_their_place() {
     for (content, reason) in [
         ("", "kustomization.yaml:1:1: the file is empty"),
-        ("resources: [\n", "kustomization.yaml:2:1: not YAML"),
+        ("resources: [\n", "kustomization.yaml:1:12: not YAML: unclosed bracket"),
         ("kind: Kustomization\n", "kustomization.yaml:1:1: `resources` is missing"),
         ("resources: a.yaml\n", "kustomization.yaml:1:12: `resources`: expected a list, found a string"),
         ("resources: []\n---\nresources: []\n", "kustomization.yaml:3:1: a second document"),

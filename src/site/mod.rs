@@ -4,3 +4,6 @@ pub mod cloudinit;
 pub mod config;
 pub mod document;
 pub mod yaml;
+
+#[cfg(test)]
+mod warnings;

@@ -6,3 +6,6 @@ pub mod config;
 pub mod document;
 pub mod volume;
 pub mod yaml;
+
+#[cfg(test)]
+mod warnings;

@@ -123,3 +123,6 @@ fn of_kind(selector: &Option<Selector>, kind: &str, label: &str) -> Selector {
         None => Selector::labelled(kind, label, &TRUE),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -289,3 +289,17 @@ fn files_that_cannot_be_a_configuration_are_usage_errors() {
     std::fs::write(&good, with_builder("")).unwrap();
     IsoConfiguration::load(&good).unwrap();
 }
+
+#[test]
+fn unknown_keys_are_warned_about_once_each_and_kept() {
+    let text = with_builder("  extra: 1\nmine: {extra: 2}\n");
+    let (configuration, warnings) = crate::site::warnings::collect(|| parse(&text).unwrap());
+    assert_eq!(
+        warnings,
+        [
+            "isogen.yaml:7:1: unknown key `mine` is ignored",
+            "isogen.yaml:6:3: unknown key `extra` in `builder` is ignored",
+        ]
+    );
+    assert_eq!(configuration.builder_conf().unwrap(), text.as_bytes());
+}

@@ -153,3 +153,6 @@ impl Reading {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

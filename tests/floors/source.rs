@@ -114,8 +114,7 @@ impl Source {
 /// Reads the path or use tree at `at`, puts `prefix` before it and returns where it ends.
 fn tree(tokens: &[Token], mut at: usize, prefix: &[String], found: &mut Vec<Vec<String>>) -> usize {
     let mut path = prefix.to_vec();
-    loop {
-        let Some(token) = tokens.get(at) else { break };
+    while let Some(token) = tokens.get(at) {
         match token.text.as_str() {
             "{" => {
                 at += 1;

@@ -22,6 +22,8 @@ pub enum Fault {
     Shorter(usize),
     /// The body goes on with zeros, and says that this is its length.
     Longer(usize),
+    /// There is no answer at all.
+    Mute,
     /// Nothing more comes after so many bytes.
     Silence(usize),
     /// A pause after so many bytes, then the rest.
@@ -33,6 +35,9 @@ pub enum Fault {
     /// The body is another.
     Body(Vec<u8>),
 }
+
+/// Longer than any test waits.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A fault for the targets that end in `suffix`, so many times.
 struct Rule {
@@ -138,6 +143,7 @@ struct Answer {
 
 enum Stop {
     Cut,
+    Mute,
     Silence,
     Pause(Duration),
 }
@@ -216,6 +222,7 @@ fn spoil(answer: &mut Answer, fault: Fault) {
         }
         Fault::Shorter(by) => answer.body.truncate(answer.body.len().saturating_sub(by)),
         Fault::Longer(by) => answer.body.extend(vec![0; by]),
+        Fault::Mute => answer.stop = Some((0, Stop::Mute)),
         Fault::Silence(after) => answer.stop = Some((after, Stop::Silence)),
         Fault::Pause(after, pause) => answer.stop = Some((after, Stop::Pause(pause))),
         Fault::NoRange => {}
@@ -229,6 +236,10 @@ fn spoil(answer: &mut Answer, fault: Fault) {
 
 /// False when the connection must end.
 fn write(stream: &mut TcpStream, request: &Request, answer: Answer) -> bool {
+    if let Some((_, Stop::Mute)) = answer.stop {
+        std::thread::sleep(LONG);
+        return false;
+    }
     let mut head = format!("HTTP/1.1 {} Status\r\nContent-Length: {}\r\n", answer.status, answer.body.len());
     answer.headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     head.push_str("\r\n");
@@ -240,9 +251,8 @@ fn write(stream: &mut TcpStream, request: &Request, answer: Answer) -> bool {
     let _ = stream.write_all(now).and_then(|()| stream.flush());
     match stop {
         Stop::Cut => false,
-        // longer than any test waits
-        Stop::Silence => {
-            std::thread::sleep(Duration::from_secs(60));
+        Stop::Silence | Stop::Mute => {
+            std::thread::sleep(LONG);
             false
         }
         Stop::Pause(pause) => {

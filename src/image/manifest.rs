@@ -74,8 +74,8 @@ pub(super) fn described(configuration: &ImageConfiguration) -> Described {
 /// A verified document of a registry or a layout.
 #[derive(Debug)]
 pub(super) enum Document {
-    Index(ImageIndex),
-    Manifest(ImageManifest),
+    Index(Box<ImageIndex>),
+    Manifest(Box<ImageManifest>),
 }
 
 /// The fields by which the kinds of manifest differ.
@@ -112,11 +112,13 @@ pub(super) fn parse(bytes: &[u8], declared: Option<&str>) -> Result<Document> {
         return refuse(&format!("it calls itself {stated:?} but was handed out as {declared:?}"));
     }
     match stated.or(declared.filter(|it| is_known(it))) {
-        Some(name) if is_index(name) => json(bytes, "image index").map(Document::Index),
-        Some(name) if is_manifest(name) => json(bytes, "manifest").map(Document::Manifest),
+        Some(name) if is_index(name) => json(bytes, "image index").map(|it| Document::Index(Box::new(it))),
+        Some(name) if is_manifest(name) => json(bytes, "manifest").map(|it| Document::Manifest(Box::new(it))),
         Some(other) => refuse(&format!("its media type {other:?} is not an image's")),
-        None if shape.manifests.is_some() => json(bytes, "image index").map(Document::Index),
-        None => json(bytes, "manifest").map(Document::Manifest),
+        None if shape.manifests.is_some() => {
+            json(bytes, "image index").map(|it| Document::Index(Box::new(it)))
+        }
+        None => json(bytes, "manifest").map(|it| Document::Manifest(Box::new(it))),
     }
 }
 

@@ -19,7 +19,7 @@ struct Resolved {
     /// The index that the reference means, if it means one.
     index: Option<Fetched>,
     manifest: Fetched,
-    parsed: ImageManifest,
+    parsed: Box<ImageManifest>,
 }
 
 /// Pulls the image and names it in the cache.
@@ -147,7 +147,7 @@ fn fetch_blob(
     match store.slot(digest, size, interrupt)? {
         Slot::Present => Ok(()),
         Slot::Absent(mut partial) => {
-            registry.blob(digest, &mut partial)?;
+            registry.blob(digest, &mut *partial)?;
             partial.finish()
         }
     }

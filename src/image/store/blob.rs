@@ -62,13 +62,13 @@ pub(super) fn read(dir: &Path, digest: &Digest, size: Option<u64>) -> Result<Vec
 pub(super) fn size(dir: &Path, digest: &Digest) -> Option<u64> {
     manifest::check_digest(digest).ok()?;
     let metadata = fs::symlink_metadata(path(dir, digest)).ok()?;
-    metadata.is_file().then(|| metadata.len())
+    metadata.is_file().then_some(metadata.len())
 }
 
 /// A blob that is wanted: there already, or to be written by this process alone.
 pub enum Slot {
     Present,
-    Absent(Partial),
+    Absent(Box<Partial>),
 }
 
 /// A blob under way: a file named by its digest below `.partial`, locked while it is open. What
@@ -94,7 +94,7 @@ pub(super) fn slot(dir: &Path, digest: &Digest, size: u64, interrupt: &Interrupt
     let (dir, digest) = (dir.to_owned(), digest.clone());
     let mut partial = Partial { file, path, dir, digest, size, hasher, written: 0 };
     partial.take_up(interrupt)?;
-    Ok(Slot::Absent(partial))
+    Ok(Slot::Absent(Box::new(partial)))
 }
 
 /// The locked file, or `None` where another process has made the blob whole meanwhile.

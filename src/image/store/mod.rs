@@ -21,7 +21,7 @@ use super::reference::Reference;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
-pub use blob::{Partial, Slot, Verdict};
+pub(super) use blob::{Partial, Slot, Verdict};
 pub use load::Loaded;
 pub use lock::CacheLock;
 pub use names::Listed;

@@ -1,0 +1,108 @@
+//! The real registry: `docker-registry` from Debian, on loopback, in a directory of its own.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::http;
+use super::image::{Blob, Built, index_of};
+
+/// A running registry; ended and removed when dropped.
+pub struct DockerRegistry {
+    process: Child,
+    address: SocketAddr,
+    _dir: tempfile::TempDir,
+}
+
+impl DockerRegistry {
+    /// Fails the test where `docker-registry` is not installed: `scripts/setup.sh test` does that.
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..5 {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let config = dir.path().join("config.yml");
+            let root = dir.path().join("data");
+            let text = format!(
+                "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
+                root.display()
+            );
+            std::fs::write(&config, text).unwrap();
+            let mut command = Command::new("docker-registry");
+            command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+            let process = command.spawn().expect("docker-registry is installed by scripts/setup.sh test");
+            let mut registry = (process, address);
+            if wait_until_up(&mut registry) {
+                return Self { process: registry.0, address, _dir: dir };
+            }
+        }
+        panic!("docker-registry does not come up");
+    }
+
+    /// Host and port, as they stand in a reference.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Pushes an image and returns its full reference.
+    pub fn push(&self, repository: &str, tag: &str, image: &Built) -> String {
+        self.push_blobs(repository, image);
+        self.push_manifest(repository, tag, &image.manifest);
+        format!("{}/{repository}:{tag}", self.host())
+    }
+
+    /// Pushes an index of several images and returns its full reference.
+    pub fn push_index(&self, repository: &str, tag: &str, images: &[&Built]) -> String {
+        for image in images {
+            self.push_blobs(repository, image);
+            self.push_manifest(repository, &image.manifest.digest, &image.manifest);
+        }
+        self.push_manifest(repository, tag, &index_of(images));
+        format!("{}/{repository}:{tag}", self.host())
+    }
+
+    fn push_blobs(&self, repository: &str, image: &Built) {
+        for blob in image.layers.iter().chain([&image.config]) {
+            let begun = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), "", b"");
+            let location = &begun.headers["location"];
+            let location = location.strip_prefix(&format!("http://{}", self.address)).unwrap_or(location);
+            let separator = if location.contains('?') { '&' } else { '?' };
+            let target = format!("{location}{separator}digest={}", blob.digest);
+            let put = self.send("PUT", &target, "application/octet-stream", &blob.bytes);
+            assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
+        }
+    }
+
+    fn push_manifest(&self, repository: &str, name: &str, manifest: &Blob) {
+        let target = format!("/v2/{repository}/manifests/{name}");
+        let put = self.send("PUT", &target, &manifest.media_type, &manifest.bytes);
+        assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
+    }
+
+    fn send(&self, method: &str, target: &str, content_type: &str, body: &[u8]) -> http::Response {
+        http::send(self.address, method, target, content_type, body)
+    }
+}
+
+/// False where the port was taken by another meanwhile.
+fn wait_until_up((process, address): &mut (Child, SocketAddr)) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(20) {
+        if process.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if TcpStream::connect(*address).is_ok() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = process.kill();
+    let _ = process.wait();
+    false
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,8 @@
+//! Images and registries for tests, made on the spot.
+// every test file compiles this module and uses its own part of it
+#![allow(dead_code)]
+
+pub mod docker_registry;
+pub mod faulty;
+pub mod http;
+pub mod image;

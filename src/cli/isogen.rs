@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use airshipctl::container::{KeepContainer, record};
-use airshipctl::error::{Error, ErrorKind, Result};
+use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::PullPolicy;
 use airshipctl::interrupt::Interrupt;
 use airshipctl::isogen::{self, Options, plan};
@@ -29,6 +29,10 @@ pub struct IsogenArgs {
     configuration: Option<PathBuf>,
     #[command(flatten)]
     cache: CacheArgs,
+    /// Directory for records of runs and for logs [default: /var/lib/airshipctl as root, else
+    /// $XDG_STATE_HOME/airshipctl].
+    #[arg(long, value_name = "DIR", env = "AIRSHIP_STATE_DIR")]
+    state_dir: Option<PathBuf>,
     /// When to ask the registry: missing, always or never.
     #[arg(long, value_name = "WHEN", default_value = "missing", value_parser = parse::<PullPolicy>)]
     pull: PullPolicy,
@@ -69,7 +73,7 @@ impl IsogenArgs {
             configuration,
             documents: source(self.documents)?,
             cache: self.cache.dir()?,
-            state: record::state_dir()?,
+            state: state_dir(self.state_dir)?,
             pull: self.pull,
             network: self.network,
             runtime: self.container_runtime,
@@ -78,6 +82,12 @@ impl IsogenArgs {
             keep: if debug { KeepContainer::Always } else { KeepContainer::Never },
         })
     }
+}
+
+/// Absolute, because helper processes have another working directory.
+fn state_dir(given: Option<PathBuf>) -> Result<PathBuf> {
+    let dir = given.map_or_else(record::state_dir, Ok)?;
+    std::path::absolute(&dir).doing(ErrorKind::Usage, || format!("locating {}", dir.display()))
 }
 
 fn source(mut documents: Vec<PathBuf>) -> Result<Source> {

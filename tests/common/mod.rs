@@ -6,3 +6,4 @@ pub mod docker_registry;
 pub mod faulty;
 pub mod http;
 pub mod image;
+pub mod site;

@@ -217,7 +217,7 @@ fn a_reference_without_namespace_means_that_of_the_host_first() {
     let near = NETWORK
         .replace("{name: net}", "{name: net, namespace: site}")
         .replace("links", "links\": [], \"near");
-    let cloud_init = generate(&[USER_DATA, &host, NETWORK, &near.replace("near\"", "near\"")]).unwrap();
+    let cloud_init = generate(&[USER_DATA, &host, NETWORK, &near]).unwrap();
     assert!(String::from_utf8(cloud_init.network_config).unwrap().contains("near"));
     generate(&[USER_DATA, &host, NETWORK]).unwrap();
 }

@@ -29,6 +29,9 @@ impl VolumeMount {
         }
         let host = absolute("host", &expand(host, home)?)?;
         let container = container.map_or_else(|| Ok(host.clone()), |path| absolute("container", path))?;
+        if host == "/" {
+            return Err("shares the whole host with the builder".into());
+        }
         if container == "/" {
             return Err("puts the directory in place of the container's whole root".into());
         }
@@ -115,7 +118,8 @@ mod tests {
             ("/a:config", "relative container"),
             ("/a:~/config", "relative container"),
             ("/a:/", "whole root"),
-            ("/", "whole root"),
+            ("/", "whole host"),
+            ("//:/config", "whole host"),
             ("/a:/b:ro", "read-only"),
             ("/a:/b:", "unknown option"),
             ("/a:/b:rw,z", "unknown option"),

@@ -67,11 +67,11 @@ impl<'a> Composer<'a> {
         Self { origin, offset, budget, faults, open: Vec::new(), anchors: HashMap::new(), root: None }
     }
 
-    /// The finished tree; `None` if the document had no node.
-    pub fn root(self) -> Option<Node> {
-        self.root.or_else(|| {
+    /// The finished tree; null if the document had no node.
+    pub fn root(self) -> Node {
+        self.root.unwrap_or_else(|| {
             let scalar = Scalar { kind: ScalarKind::Null, text: String::new() };
-            Some(Node { value: Value::Scalar(scalar), mark: Mark::default(), span: 0..0 })
+            Node { value: Value::Scalar(scalar), mark: Mark::default(), span: 0..0 }
         })
     }
 

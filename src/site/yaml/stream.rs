@@ -148,7 +148,7 @@ impl Stream<'_> {
                 Some(Ok(next)) => next,
             };
             if matches!(event, Event::DocumentEnd) {
-                return Ok(composer.root());
+                return Ok(Some(composer.root()));
             }
             composer.event(event, span)?;
         }

@@ -243,6 +243,35 @@ fn no_message_or_debug_output_shows_a_value() {
 }
 
 #[test]
+fn mangled_input_never_panics() {
+    let seed = "a: &x {k: [v, 'q', \"d\\n\"]}\nb: *x\nc: |-\n  t\n---\n- !!str 1\n- <<: *x\n  k: >\n   f\n...\n%YAML 1.2\n---\n? p\n: é\n";
+    let pieces = [
+        ":", "-", "\n", "  ", "*x", "&x ", "[", "]", "{", "}", "|", "'", "\"", "---\n", "<<: ", "!!int ",
+        "\u{feff}",
+    ];
+    // xorshift: the same inputs in every run
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..3000 {
+        let mut text: Vec<char> = seed.chars().collect();
+        for _ in 0..=random(6) {
+            let at = random(text.len());
+            let piece = pieces[random(pieces.len())];
+            let end = (at + random(4)).min(text.len());
+            text.splice(at..end, piece.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let (documents, faults) = stream(text.as_bytes());
+        assert!(documents.len() < 50 && faults.len() < 50);
+    }
+}
+
+#[test]
 #[ignore = "a measurement: cargo test --lib site::yaml -- --ignored --nocapture"]
 fn five_megabytes_are_read_in_reasonable_time() {
     let document = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  labels:\n    a: b\ndata:\n  key: value\n---\n";

@@ -91,7 +91,8 @@ fn find<'a>(
     };
     let homeless = named.iter().copied().filter(|document| document.namespace().is_none()).collect();
     let matching = [within(wanted), within(fallback), homeless].into_iter().find(|found| !found.is_empty());
-    let selector = format!("kind Secret, namespace {wanted}, name {}", reference.name);
+    let (namespace, name) = (wanted.escape_debug(), reference.name.escape_debug());
+    let selector = format!("kind Secret, namespace {namespace}, name {name}");
     match matching.as_deref() {
         Some([document]) => choice::in_plain_text(document, faults),
         Some(several @ [_, second, ..]) => {

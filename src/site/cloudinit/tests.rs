@@ -284,6 +284,16 @@ fn configured_selectors_and_keys_replace_the_defaults() {
 }
 
 #[test]
+fn names_cannot_command_the_terminal() {
+    let host = HOST.replace("{name: net, namespace: default}", "{name: \"\\e[31m\", namespace: \"\\e[1m\"}");
+    let secret = NETWORK.replace("{name: net}", "{name: \"\\e[2m\"}");
+    let mut shown = faults(&[USER_DATA, &host, &secret]);
+    shown.extend(faults(&[USER_DATA, &HOST.replace("node-0", "\"\\e[3m\""), NETWORK]));
+    assert_eq!(shown.len(), 2);
+    assert!(!shown.join("").contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
 fn warnings_name_places_and_no_values() {
     let user_data = USER_DATA
         .replace("#cloud-config\n", "password: x\n")

@@ -20,10 +20,10 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Kind and name, as messages call it.
+/// Kind and name, as messages call it; escaped, because terminals obey control characters.
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.kind, self.name().unwrap_or("without a name"))
+        write!(f, "{} {:?}", self.kind.escape_debug(), self.name().unwrap_or("without a name"))
     }
 }
 

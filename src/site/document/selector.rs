@@ -49,7 +49,7 @@ impl fmt::Display for Selector {
             ("namespace", &self.namespace),
             ("name", &self.name),
         ] {
-            parts.extend(value.as_ref().map(|value| format!("{word} {value}")));
+            parts.extend(value.as_ref().map(|value| format!("{word} {}", value.escape_debug())));
         }
         for (word, selector) in [("label", &self.labels), ("annotation", &self.annotations)] {
             parts.extend((!selector.is_empty()).then(|| format!("{word} {selector}")));

@@ -69,20 +69,21 @@ fn decode<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<&'a str, (Mark, St
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err((start, "is UTF-16; save it as UTF-8".into()));
     }
-    let text =
-        std::str::from_utf8(bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes)).map_err(|error| {
-            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let line = good.matches('\n').count() + 1;
-            let column = good.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-            (Mark { line, column }, "is not UTF-8".to_owned())
-        })?;
+    let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| (mark_after(&bytes[..error.valid_up_to()]), "is not UTF-8".to_owned()))?;
     match text.find('\0') {
-        Some(at) => Err((
-            Mark { line: text[..at].matches('\n').count() + 1, column: 1 },
-            "holds a NUL byte; is it a YAML file?".into(),
-        )),
+        Some(at) => Err((mark_after(&bytes[..at]), "holds a NUL byte; is it a YAML file?".into())),
         None => Ok(text),
     }
+}
+
+/// The place of what follows these bytes.
+fn mark_after(good: &[u8]) -> Mark {
+    let good = String::from_utf8_lossy(good);
+    let line = good.matches('\n').count() + 1;
+    let column = good.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    Mark { line, column }
 }
 
 /// The fault of an input that exceeds [`MAX_BYTES`].

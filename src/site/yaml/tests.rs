@@ -176,9 +176,10 @@ fn encodings_other_than_utf_8_are_named() {
     let shown = |bytes: &[u8]| stream(bytes).1.join("\n");
     assert!(shown(b"\xff\xfea\0").contains("UTF-16"));
     assert_eq!(shown(b"a: b\nc: d\xe9\n"), "f:2:5 (document 1): is not UTF-8");
+    assert_eq!(shown(b"\xef\xbb\xbfa: \xff"), "f:1:4 (document 1): is not UTF-8");
     assert_eq!(
         shown("a\u{e9}: b\u{e9}\0".as_bytes()),
-        "f:1:1 (document 1): holds a NUL byte; is it a YAML file?"
+        "f:1:7 (document 1): holds a NUL byte; is it a YAML file?"
     );
     assert!(shown(&[0x1f, 0x8b, 8, 0]).contains("not UTF-8"));
 }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 /// is where builders split it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeMount {
+    /// Where it is on this host.
     pub host: PathBuf,
+    /// Where the builder sees it.
     pub container: PathBuf,
 }
 
@@ -46,6 +48,7 @@ impl fmt::Display for VolumeMount {
     }
 }
 
+/// Puts the home directory in place of `~`. `~user` is not known here and stays relative.
 fn expand(host: &str, home: Option<&Path>) -> Result<String, String> {
     let below = match host {
         "~" => "",

@@ -7,12 +7,14 @@ use super::{Document, LabelSelector};
 /// Every part that is given has to match; names are compared literally, never as patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
+    /// Of `apiVersion`; empty for the core group.
     pub group: Option<String>,
     pub version: Option<String>,
     pub kind: Option<String>,
     /// Compared after `default` stands in where a document has no namespace.
     pub namespace: Option<String>,
     pub name: Option<String>,
+    /// Annotations are selected in the grammar of labels.
     pub annotations: LabelSelector,
     pub labels: LabelSelector,
 }
@@ -23,6 +25,7 @@ impl Selector {
         Self { kind: Some(kind.to_owned()), labels: LabelSelector::one_of(label, values), ..Self::default() }
     }
 
+    /// Whether a document is one of those meant.
     pub fn matches(&self, document: &Document) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| match wanted {
             Some(wanted) => found == Some(wanted),

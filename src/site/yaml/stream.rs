@@ -54,6 +54,7 @@ pub fn parse(origin: &Origin, bytes: &[u8], budget: &mut Budget, faults: &mut Ve
     stream.documents(budget, faults)
 }
 
+/// The parser's own limits end a document before its events become ours.
 fn options() -> serde_yaml::granit_parser::Options {
     serde_yaml::granit_parser::options! {
         emit_comments: false,
@@ -96,10 +97,12 @@ struct Stream<'a> {
     /// Length of the byte order mark, which spans of nodes have to count.
     offset: usize,
     parser: Parser<'a, StrInput<'a>>,
+    /// Documents begun so far, empty ones included.
     number: usize,
 }
 
 impl Stream<'_> {
+    /// All documents; after a broken one the parser goes on at the next `---`.
     fn documents(&mut self, budget: &mut Budget, faults: &mut Vec<Fault>) -> Numbered {
         let mut documents = Vec::new();
         let limit = faults.len() + MAX_FAULTS;
@@ -124,6 +127,7 @@ impl Stream<'_> {
         self.origin.document.map_or_else(|| self.origin.clone(), |_| self.origin.document(self.number.max(1)))
     }
 
+    /// The next document's tree; `None` at the end of the stream.
     fn next_document(
         &mut self,
         budget: &mut Budget,

@@ -100,7 +100,7 @@ fn what_cannot_be_read_is_named_and_nothing_waits() {
 #[test]
 fn an_unreadable_file_is_an_error() {
     let directory = tree(&[("a.yaml", &object("a"))]);
-    fs::set_permissions(directory.path().join("a.yaml"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(directory.path().join("a.yaml"), fs::Permissions::from_mode(0o000)).unwrap();
     // root reads it all the same
     match nix::unistd::geteuid().is_root() {
         true => assert_eq!(names(directory.path()), ["a"]),

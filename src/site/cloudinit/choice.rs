@@ -45,6 +45,7 @@ pub(super) fn in_plain_text<'a>(document: &'a Document, faults: &mut Vec<Fault>)
     None
 }
 
+/// Says which documents might have been meant.
 fn nothing(documents: &DocumentSet, selector: &Selector) -> String {
     let kind = selector.kind.as_deref().unwrap_or_default();
     let of_kind: Vec<_> = documents.documents().iter().filter(|document| document.kind() == kind).collect();

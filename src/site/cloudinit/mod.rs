@@ -23,8 +23,11 @@ const TRUE: [&str; 2] = ["true", "True"];
 /// The three files for cloud-init. Values from Secrets are the user's bytes, never re-serialised.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CloudInit {
+    /// The Secret's value, byte for byte.
     pub user_data: Vec<u8>,
+    /// The Secret's value, byte for byte, or what was generated.
     pub network_config: Vec<u8>,
+    /// YAML with `instance-id` and `local-hostname`.
     pub meta_data: Vec<u8>,
     /// Where the network configuration came from.
     pub network: NetworkSource,
@@ -75,6 +78,7 @@ impl CloudInit {
     }
 }
 
+/// The error with all faults; for ciphertext with the way out.
 fn refusal(faults: Vec<Fault>) -> Error {
     let is_encrypted = faults.iter().any(|fault| fault.message.contains(choice::ENCRYPTED));
     let error = Error::faults(ErrorKind::Documents, "creating cloud-init data", faults);
@@ -86,6 +90,7 @@ fn refusal(faults: Vec<Fault>) -> Error {
     }
 }
 
+/// The user-data, or faults.
 fn user_data_of(
     documents: &DocumentSet,
     configuration: &IsoConfiguration,
@@ -105,6 +110,7 @@ fn user_data_of(
     Some(user_data)
 }
 
+/// The BareMetalHost that boots from the ISO, or a fault.
 fn ephemeral_host<'a>(
     documents: &'a DocumentSet,
     configuration: &IsoConfiguration,

@@ -20,7 +20,9 @@ pub enum NetworkSource {
 /// The formats that cloud-init reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkFormat {
+    /// `version: 1`, a list of `config` items.
     V1,
+    /// `version: 2`, as netplan reads it.
     V2,
     /// `network_data.json`, as JSON or YAML: what Metal3 uses.
     OpenStack,
@@ -65,6 +67,7 @@ pub(super) fn of(
     }
 }
 
+/// A fault at the Secret's value.
 fn wrong_format(secret: &Document, key: &str, message: &str) -> Fault {
     let node = secret.node();
     let place = node.at(&["stringData", key]).or_else(|| node.at(&["data", key])).unwrap_or(node);
@@ -91,7 +94,8 @@ fn find<'a>(
     };
     let homeless = named.iter().copied().filter(|document| document.namespace().is_none()).collect();
     let matching = [within(wanted), within(fallback), homeless].into_iter().find(|found| !found.is_empty());
-    let selector = format!("kind Secret, namespace {wanted}, name {}", reference.name);
+    let (namespace, name) = (wanted.escape_debug(), reference.name.escape_debug());
+    let selector = format!("kind Secret, namespace {namespace}, name {name}");
     match matching.as_deref() {
         Some([document]) => choice::in_plain_text(document, faults),
         Some(several @ [_, second, ..]) => {
@@ -105,6 +109,7 @@ fn find<'a>(
     }
 }
 
+/// Says whether it is the name or the namespace that does not fit.
 fn missing(documents: &DocumentSet, host: &Document, named: &[&Document], selector: &str) -> Fault {
     let all: Vec<_> = documents.documents().iter().filter(|document| document.kind() == "Secret").collect();
     let candidates = match (named, all.as_slice()) {
@@ -131,6 +136,7 @@ fn sniff(value: &[u8]) -> Result<NetworkFormat, String> {
     })
 }
 
+/// `version` decides where it is given: links and networks beside it would be ignored.
 fn format_of(root: &Node) -> Option<NetworkFormat> {
     let version = root.get("version").or_else(|| root.at(&["network", "version"])).and_then(Node::text);
     match version {

@@ -22,7 +22,9 @@ pub struct EphemeralNode {
 /// The name of a Secret, and its namespace where one is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretReference {
+    /// `name` of the reference.
     pub name: String,
+    /// `namespace` of the reference.
     pub namespace: Option<String>,
 }
 
@@ -52,6 +54,7 @@ impl EphemeralNode {
     }
 }
 
+/// Turns a field's text into its value, or adds a fault at the field.
 fn checked<T>(
     fields: &Fields<'_>,
     key: &str,

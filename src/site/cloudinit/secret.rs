@@ -33,6 +33,7 @@ pub(super) fn value(document: &Document, key: &str, faults: &mut Vec<Fault>) -> 
     }
 }
 
+/// Lists the keys that are there: most often the key was misspelt.
 fn missing(document: &Document, key: &str) -> String {
     let keys: Vec<String> = ["stringData", "data"]
         .iter()
@@ -44,6 +45,7 @@ fn missing(document: &Document, key: &str) -> String {
     format!("{document} has no {} in stringData or data; it has {there}", key_name(key))
 }
 
+/// Kubernetes refuses `0644` or `no` for a string; guessing which text was meant would be worse.
 fn text_of(node: &Node) -> Result<&str, String> {
     node.string().ok_or_else(|| match node.text() {
         Some(_) => format!("expected a string, found {}; put it in quotes", node.kind_name()),
@@ -57,6 +59,7 @@ fn decode(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(packed).map_err(|_| "is not base64".into())
 }
 
+/// An empty value, or one encrypted before it was encoded, configures nothing.
 fn checked(value: Vec<u8>) -> Result<Vec<u8>, String> {
     match value {
         value if value.iter().all(u8::is_ascii_whitespace) => Err("is empty".into()),

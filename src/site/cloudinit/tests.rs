@@ -217,7 +217,7 @@ fn a_reference_without_namespace_means_that_of_the_host_first() {
     let near = NETWORK
         .replace("{name: net}", "{name: net, namespace: site}")
         .replace("links", "links\": [], \"near");
-    let cloud_init = generate(&[USER_DATA, &host, NETWORK, &near.replace("near\"", "near\"")]).unwrap();
+    let cloud_init = generate(&[USER_DATA, &host, NETWORK, &near]).unwrap();
     assert!(String::from_utf8(cloud_init.network_config).unwrap().contains("near"));
     generate(&[USER_DATA, &host, NETWORK]).unwrap();
 }
@@ -281,6 +281,16 @@ fn configured_selectors_and_keys_replace_the_defaults() {
     let documents = [USER_DATA, HOST, user_data, same_name, &host, &network];
     let cloud_init = generate_with(&configuration, &documents).unwrap();
     assert_eq!((cloud_init.user_data.as_slice(), cloud_init.host_name.as_str()), (&b"#!/bin/sh"[..], "bmh"));
+}
+
+#[test]
+fn names_cannot_command_the_terminal() {
+    let host = HOST.replace("{name: net, namespace: default}", "{name: \"\\e[31m\", namespace: \"\\e[1m\"}");
+    let secret = NETWORK.replace("{name: net}", "{name: \"\\e[2m\"}");
+    let mut shown = faults(&[USER_DATA, &host, &secret]);
+    shown.extend(faults(&[USER_DATA, &HOST.replace("node-0", "\"\\e[3m\""), NETWORK]));
+    assert_eq!(shown.len(), 2);
+    assert!(!shown.join("").contains('\u{1b}'), "{shown:?}");
 }
 
 #[test]

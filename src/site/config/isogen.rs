@@ -32,6 +32,7 @@ pub(super) fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").map(PathBuf::from)
 }
 
+/// See [`IsoConfiguration::load`].
 pub(super) fn load(path: &Path) -> Result<IsoConfiguration> {
     let file = path.display().to_string();
     let bytes = read(path).map_err(|error| error.context(doing(&file)))?;
@@ -42,6 +43,7 @@ fn doing(file: &str) -> String {
     format!("reading the isogen configuration {file}")
 }
 
+/// The bytes of a regular file of bounded size.
 fn read(path: &Path) -> Result<Vec<u8>> {
     let usage = |message: &str| Error::new(ErrorKind::Usage, message);
     // opening a FIFO would wait for a writer, so what it is comes first
@@ -86,6 +88,7 @@ fn root(origin: &Origin, bytes: &[u8], faults: &mut Vec<Fault>) -> Option<Node> 
     first.map(|(_, node)| node)
 }
 
+/// Reads both sections before giving up, so that the faults of both are reported.
 fn configuration(
     node: &Node,
     origin: &Origin,
@@ -122,6 +125,7 @@ fn wrapping(root: &Fields<'_>, faults: &mut Vec<Fault>) {
     root.section("metadata", faults);
 }
 
+/// `container`; `None` where the volume, its only required field, is not to be had.
 fn container_section(
     fields: &Fields<'_>,
     home: Option<&Path>,
@@ -146,6 +150,7 @@ fn container_section(
     Some(ContainerSection { volume: volume?, image, runtime, security, network })
 }
 
+/// Parses an enumeration, its error as the message of a fault.
 fn named<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: Error| error.to_string())
 }
@@ -169,6 +174,7 @@ fn checked<T>(
     }
 }
 
+/// `builder`; `None` where a required name is not to be had.
 fn builder_section(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<BuilderSection> {
     fields.warn_unknown(&BUILDER_KEYS);
     let user_data = selection::read(fields, "userDataSelector", ("userDataKey", "userData"), faults);
@@ -217,6 +223,7 @@ fn file_names(fields: &Fields<'_>, names: &[(&str, Option<&str>)], faults: &mut 
     }
 }
 
+/// Why a name cannot be that of a file in the volume's root.
 fn file_name_fault(name: &str) -> Option<&'static str> {
     match name {
         "." | ".." => Some("is not a file name"),

@@ -22,8 +22,11 @@ pub const META_DATA: &str = "meta-data";
 /// The configuration of one ISO. A value that exists is valid.
 #[derive(Clone, Debug)]
 pub struct IsoConfiguration {
+    /// What runs, and how.
     pub container: ContainerSection,
+    /// Names and sources of the files in the volume.
     pub builder: BuilderSection,
+    /// Made while parsing, so that all errors come before anything is pulled.
     builder_conf: Verbatim,
 }
 
@@ -40,20 +43,27 @@ impl fmt::Debug for Verbatim {
 /// `container`: what runs, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerSection {
+    /// The directory shared with the builder.
     pub volume: VolumeMount,
     /// The image reference as written; `None` means the reference builder.
     pub image: Option<String>,
+    /// The driver; the command line may override it.
     pub runtime: ContainerRuntime,
     pub security: Privilege,
+    /// `None` leaves the choice to the command line, which has none as its default.
     pub network: Option<Network>,
 }
 
 /// `builder`: names of the files in the volume, and where their contents come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuilderSection {
+    /// Where the builder finds the user-data.
     pub user_data_file_name: String,
+    /// Where the builder finds the network configuration.
     pub network_config_file_name: String,
+    /// Where the builder writes `bootImagePath`; `output-metadata.yaml` unless given.
     pub output_metadata_file_name: String,
+    /// What the builder shall call the image, for builders that ask.
     pub output_file_name: Option<String>,
     /// Selects the Secret with the user-data.
     pub user_data: SecretSelection,
@@ -74,15 +84,19 @@ pub enum ContainerRuntime {
 /// `container.privileged`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Privilege {
+    /// The capabilities that Docker gives by default.
     #[default]
     Default,
+    /// All that the user running this has.
     Privileged,
 }
 
 /// `container.network`: which network the builder sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
+    /// No interface but loopback.
     None,
+    /// That of this host, proxies included.
     Host,
 }
 
@@ -109,6 +123,7 @@ impl FromStr for ContainerRuntime {
 }
 
 impl Network {
+    /// All networks, in the order in which errors and help list them.
     pub const ALL: [Self; 2] = [Self::None, Self::Host];
 }
 

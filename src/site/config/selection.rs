@@ -9,6 +9,7 @@ use crate::site::yaml::Fields;
 pub struct SecretSelection {
     /// `None` means the label that sites of this kind carry.
     pub selector: Option<Selector>,
+    /// The key of the Secret's `stringData` or `data`.
     pub key: String,
 }
 
@@ -28,6 +29,7 @@ pub(super) fn read(
     SecretSelection { selector, key }
 }
 
+/// The fields that Kubernetes-style selectors have; all are optional.
 fn read_selector(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Selector {
     fields.warn_unknown(&KEYS);
     // in selectors an empty string has always meant the same as none
@@ -43,6 +45,7 @@ fn read_selector(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Selector {
     Selector { group, version, kind, namespace, name, annotations, labels }
 }
 
+/// A selector's text, parsed; a fault at the field if that fails.
 fn label_selector(
     fields: &Fields<'_>,
     key: &str,

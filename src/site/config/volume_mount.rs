@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 /// is where builders split it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeMount {
+    /// Where it is on this host.
     pub host: PathBuf,
+    /// Where the builder sees it.
     pub container: PathBuf,
 }
 
@@ -29,6 +31,9 @@ impl VolumeMount {
         }
         let host = absolute("host", &expand(host, home)?)?;
         let container = container.map_or_else(|| Ok(host.clone()), |path| absolute("container", path))?;
+        if host == "/" {
+            return Err("shares the whole host with the builder".into());
+        }
         if container == "/" {
             return Err("puts the directory in place of the container's whole root".into());
         }
@@ -43,6 +48,7 @@ impl fmt::Display for VolumeMount {
     }
 }
 
+/// Puts the home directory in place of `~`. `~user` is not known here and stays relative.
 fn expand(host: &str, home: Option<&Path>) -> Result<String, String> {
     let below = match host {
         "~" => "",
@@ -115,7 +121,8 @@ mod tests {
             ("/a:config", "relative container"),
             ("/a:~/config", "relative container"),
             ("/a:/", "whole root"),
-            ("/", "whole root"),
+            ("/", "whole host"),
+            ("//:/config", "whole host"),
             ("/a:/b:ro", "read-only"),
             ("/a:/b:", "unknown option"),
             ("/a:/b:rw,z", "unknown option"),

@@ -11,6 +11,7 @@ use crate::site::yaml::{MAX_BYTES, too_large};
 /// Most files of one input: nested kustomizations may name each other's directories many times.
 const MAX_FILES: usize = 10_000;
 
+/// What can be read.
 pub(super) enum Kind {
     File,
     Directory,

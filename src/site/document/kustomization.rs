@@ -39,6 +39,7 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    /// Adds the resources of one kustomization, those of its bases among them.
     fn kustomization(&mut self, file: &Path) {
         let directory = file.parent().unwrap_or(Path::new("."));
         let root = match (directory.canonicalize(), files::kind(file)) {
@@ -98,12 +99,14 @@ impl Visit<'_> {
         }
     }
 
+    /// Adds one resource, or a fault where it is listed.
     fn resource(&mut self, directory: &Path, node: &Node, origin: &Origin) {
         if let Err(message) = self.add(directory, node) {
             self.reading.faults.push(origin.fault(node.mark, message));
         }
     }
 
+    /// Tells files from directories, and both from what is refused.
     fn add(&mut self, directory: &Path, node: &Node) -> Result<(), String> {
         let text = node.string().filter(|text| !text.is_empty());
         let text = text.ok_or_else(|| format!("expected a path, found {}", node.kind_name()))?;
@@ -154,6 +157,7 @@ impl Visit<'_> {
     }
 }
 
+/// Whether a path looks like what kustomize would clone. Only asked if no such file exists.
 fn is_remote(text: &str) -> bool {
     ["://", "git::", "git@", "?ref=", "github.com/", "gitlab.com/", "bitbucket.org/"]
         .iter()

@@ -8,12 +8,14 @@ pub struct LabelSelector {
     requirements: Vec<Requirement>,
 }
 
+/// What one label has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Requirement {
     key: String,
     test: Test,
 }
 
+/// The operators of the grammar. Kubernetes treats `=` and `==` alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Test {
     Exists,
@@ -51,6 +53,7 @@ impl LabelSelector {
         Self { requirements: vec![Requirement { key: key.to_owned(), test: Test::In(values) }] }
     }
 
+    /// Whether everything matches.
     pub fn is_empty(&self) -> bool {
         self.requirements.is_empty()
     }
@@ -62,6 +65,7 @@ impl LabelSelector {
 }
 
 impl Test {
+    /// Whether the label's value, `None` where the label is absent, passes.
     fn holds(&self, value: Option<&str>) -> bool {
         let number = || value.and_then(|value| value.parse::<i64>().ok());
         let among = |values: &[String]| value.is_some_and(|value| values.iter().any(|v| v == value));
@@ -78,6 +82,7 @@ impl Test {
     }
 }
 
+/// In the same grammar, so that it can be parsed again.
 impl fmt::Display for LabelSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, Requirement { key, test }) in self.requirements.iter().enumerate() {
@@ -126,6 +131,7 @@ impl fmt::Display for Token {
     }
 }
 
+/// Splits the text. `in` and `notin` stay words: both may also be keys and values.
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut chars = text.chars().peekable();
@@ -178,6 +184,7 @@ impl Parser {
         token
     }
 
+    /// One requirement, up to a comma or the end.
     fn requirement(&mut self) -> Result<Requirement, String> {
         if self.peek() == Some(&Token::Not) {
             self.next += 1;
@@ -188,6 +195,7 @@ impl Parser {
         Ok(Requirement { key, test })
     }
 
+    /// What follows a key; nothing means that the label has to exist.
     fn test(&mut self) -> Result<Test, String> {
         let operator = match self.peek() {
             None | Some(Token::Comma) => return Ok(Test::Exists),
@@ -225,6 +233,7 @@ impl Parser {
         }
     }
 
+    /// A list in parentheses; `()` holds one empty value, as in Kubernetes.
     fn values(&mut self) -> Result<Vec<String>, String> {
         if self.take() != Some(Token::Open) {
             return Err("expected `(` after in or notin".into());
@@ -258,6 +267,7 @@ fn check_key(key: &str) -> Result<(), String> {
     }
 }
 
+/// The form that names and values of labels share: at most 63 characters, alphanumeric at both ends.
 fn check_name(what: &str, name: &str) -> Result<(), String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let sound = edge(name.chars().next()) && edge(name.chars().next_back()) && !name.contains('/');

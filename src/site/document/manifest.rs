@@ -20,14 +20,15 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Kind and name, as messages call it.
+/// Kind and name, as messages call it; escaped, because terminals obey control characters.
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.kind, self.name().unwrap_or("without a name"))
+        write!(f, "{} {:?}", self.kind.escape_debug(), self.name().unwrap_or("without a name"))
     }
 }
 
 impl Document {
+    /// `apiVersion` as written.
     pub fn api_version(&self) -> &str {
         &self.api_version
     }
@@ -37,14 +38,17 @@ impl Document {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
+    /// The version within the API group.
     pub fn version(&self) -> &str {
         self.api_version.split_once('/').map_or(&self.api_version, |(_, version)| version)
     }
 
+    /// `kind` as written.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
+    /// `metadata.name`.
     pub fn name(&self) -> Option<&str> {
         self.metadata("name")
     }
@@ -64,6 +68,7 @@ impl Document {
         self.node.at(&["metadata", "labels", key]).and_then(Node::text)
     }
 
+    /// The value of an annotation, as for labels.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.node.at(&["metadata", "annotations", key]).and_then(Node::text)
     }
@@ -77,6 +82,7 @@ impl Document {
         &self.node
     }
 
+    /// The file and document number.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -102,6 +108,7 @@ pub(super) fn parse(file: &str, bytes: &[u8], budget: &mut Budget, faults: &mut 
     documents
 }
 
+/// Checks that a node is an object, and adds it or, for a list, its items.
 fn add(mut node: Node, origin: Origin, documents: &mut Vec<Document>, faults: &mut Vec<Fault>) {
     let is_list = node.get("kind").and_then(Node::string).is_some_and(|kind| kind.ends_with("List"));
     if let Some(items) = is_list.then(|| node.take_items("items")).flatten() {

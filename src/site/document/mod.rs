@@ -64,6 +64,7 @@ impl DocumentSet {
         reading.finish(&files::name(path))
     }
 
+    /// All of them, in the order in which they were read.
     pub fn documents(&self) -> &[Document] {
         &self.documents
     }
@@ -83,7 +84,9 @@ struct Reading {
     documents: Vec<Document>,
     faults: Vec<Fault>,
     budget: Budget,
+    /// Files opened so far.
     files: usize,
+    /// The way out, where a fault has one.
     hint: Option<&'static str>,
 }
 
@@ -107,6 +110,7 @@ impl Reading {
         }
     }
 
+    /// The file that the user named.
     fn single_file(&mut self, path: &Path) {
         if kustomization::is_named(path) {
             self.fault(path, "is a kustomization; name the directory it is in");
@@ -115,6 +119,7 @@ impl Reading {
         self.file(path);
     }
 
+    /// A directory is what its kustomization says, or all of its YAML files.
     fn directory(&mut self, path: &Path) {
         match kustomization::find(path) {
             Ok(Some(file)) => kustomization::build(&file, self),
@@ -139,6 +144,7 @@ impl Reading {
         }
     }
 
+    /// The documents, if there are any and nothing was wrong.
     fn finish(mut self, input: &str) -> Result<DocumentSet> {
         if self.documents.is_empty() && self.faults.is_empty() {
             self.faults.push(files::fault(input, "holds no document"));

@@ -7,12 +7,14 @@ use super::{Document, LabelSelector};
 /// Every part that is given has to match; names are compared literally, never as patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
+    /// Of `apiVersion`; empty for the core group.
     pub group: Option<String>,
     pub version: Option<String>,
     pub kind: Option<String>,
     /// Compared after `default` stands in where a document has no namespace.
     pub namespace: Option<String>,
     pub name: Option<String>,
+    /// Annotations are selected in the grammar of labels.
     pub annotations: LabelSelector,
     pub labels: LabelSelector,
 }
@@ -23,6 +25,7 @@ impl Selector {
         Self { kind: Some(kind.to_owned()), labels: LabelSelector::one_of(label, values), ..Self::default() }
     }
 
+    /// Whether a document is one of those meant.
     pub fn matches(&self, document: &Document) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| match wanted {
             Some(wanted) => found == Some(wanted),
@@ -49,7 +52,7 @@ impl fmt::Display for Selector {
             ("namespace", &self.namespace),
             ("name", &self.name),
         ] {
-            parts.extend(value.as_ref().map(|value| format!("{word} {value}")));
+            parts.extend(value.as_ref().map(|value| format!("{word} {}", value.escape_debug())));
         }
         for (word, selector) in [("label", &self.labels), ("annotation", &self.annotations)] {
             parts.extend((!selector.is_empty()).then(|| format!("{word} {selector}")));

@@ -35,11 +35,13 @@ struct Open {
     content: Content,
 }
 
+/// What of an open collection has been seen.
 enum Content {
     Sequence(Vec<Node>),
     Mapping { entries: Vec<Entry>, merged: Vec<Node>, key: Option<PendingKey> },
 }
 
+/// A key whose value has not been seen yet.
 struct PendingKey {
     text: String,
     mark: Mark,
@@ -52,12 +54,15 @@ struct Anchored {
     size: Size,
 }
 
+/// Builds the tree of one document from its events. A stack instead of recursion: how deep the
+/// input goes shall not decide how deep our stack goes.
 pub(super) struct Composer<'a> {
     origin: Origin,
     offset: usize,
     budget: &'a mut Budget,
     faults: &'a mut Vec<Fault>,
     open: Vec<Open>,
+    /// By the number that the parser gave the anchor; a name may be used again.
     anchors: HashMap<usize, Anchored>,
     root: Option<Node>,
 }
@@ -67,14 +72,15 @@ impl<'a> Composer<'a> {
         Self { origin, offset, budget, faults, open: Vec::new(), anchors: HashMap::new(), root: None }
     }
 
-    /// The finished tree; `None` if the document had no node.
-    pub fn root(self) -> Option<Node> {
-        self.root.or_else(|| {
+    /// The finished tree; null if the document had no node.
+    pub fn root(self) -> Node {
+        self.root.unwrap_or_else(|| {
             let scalar = Scalar { kind: ScalarKind::Null, text: String::new() };
-            Some(Node { value: Value::Scalar(scalar), mark: Mark::default(), span: 0..0 })
+            Node { value: Value::Scalar(scalar), mark: Mark::default(), span: 0..0 }
         })
     }
 
+    /// Takes the next event; an error makes the document unreadable.
     pub fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Trouble> {
         let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
         match event {
@@ -100,6 +106,7 @@ impl<'a> Composer<'a> {
         }
     }
 
+    /// The scalar with its kind, or what is wrong with its tag.
     fn scalar(
         &mut self,
         text: String,
@@ -111,6 +118,7 @@ impl<'a> Composer<'a> {
         Ok(Scalar { kind, text })
     }
 
+    /// A scalar is a key where the open mapping waits for one, else a value.
     fn take_scalar(
         &mut self,
         scalar: Scalar,
@@ -140,11 +148,13 @@ impl<'a> Composer<'a> {
         }
     }
 
+    /// The span in the file; the parser counts from after the byte order mark.
     fn bytes(&self, span: &Span) -> std::ops::Range<usize> {
         let range = span.byte_range().unwrap_or(0..0);
         range.start + self.offset..range.end + self.offset
     }
 
+    /// Opens a collection.
     fn start(&mut self, mark: Mark, anchor: usize, content: Content) -> Result<(), Trouble> {
         self.refuse_as_key(mark)?;
         if self.open.len() >= MAX_DEPTH {
@@ -154,6 +164,7 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
+    /// JSON, and so Kubernetes, has no collections as keys. `{{ x }}` of a template is one.
     fn refuse_as_key(&mut self, mark: Mark) -> Result<(), Trouble> {
         match self.expected_key() {
             Some(_) => Err(Trouble::new(
@@ -164,6 +175,7 @@ impl<'a> Composer<'a> {
         }
     }
 
+    /// Closes the innermost collection.
     fn end(&mut self) -> Result<(), Trouble> {
         // the parser balances starts and ends
         let Some(Open { mark, anchor, content }) = self.open.pop() else { return Ok(()) };
@@ -181,6 +193,7 @@ impl<'a> Composer<'a> {
         self.finish(Node { value, mark, span: 0..0 }, anchor)
     }
 
+    /// Puts a copy of the anchored node in place of the alias, once it is paid for.
     fn alias(&mut self, id: usize, mark: Mark, span: &Span) -> Result<(), Trouble> {
         self.refuse_as_key(mark)?;
         let Some(Anchored { node, size }) = self.anchors.get(&id) else {
@@ -238,7 +251,9 @@ fn too_deep(mark: Mark) -> Trouble {
 #[derive(Clone, Copy, Default)]
 struct Size {
     nodes: usize,
+    /// Bytes of scalars and keys.
     text: usize,
+    /// Levels of collections; a scalar has none.
     depth: usize,
 }
 

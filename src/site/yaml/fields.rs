@@ -19,6 +19,7 @@ impl<'a> Fields<'a> {
         Self::of(node, origin, String::new(), faults)
     }
 
+    /// As [`Fields::of_root`], for the mapping at `path`.
     fn of(node: &'a Node, origin: &'a Origin, path: String, faults: &mut Vec<Fault>) -> Option<Self> {
         if node.is_mapping() {
             return Some(Self { origin, node, path });
@@ -36,6 +37,7 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Where the mapping begins.
     pub fn mark(&self) -> Mark {
         self.node.mark
     }

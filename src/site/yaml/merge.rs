@@ -20,29 +20,25 @@ pub(super) fn take_duplicates(entries: &mut Vec<Entry>) -> Vec<Entry> {
 /// Adds what `<<` refers to: keys of the mapping itself win, then those of earlier mappings
 /// (the merge key specification, yaml.org/type/merge.html).
 pub(super) fn apply(entries: &mut Vec<Entry>, merged: Vec<Node>) -> Result<(), (Mark, String)> {
-    for node in merged {
-        let mark = node.mark;
-        match node.value {
-            Value::Mapping(more) => extend(entries, more),
-            Value::Sequence(items) => {
-                for item in items {
-                    let Value::Mapping(more) = item.value else { return Err(refused(item.mark)) };
-                    extend(entries, more);
-                }
-            }
-            Value::Scalar(_) => return Err(refused(mark)),
-        }
+    if merged.is_empty() {
+        return Ok(());
+    }
+    let mut known: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    for mapping in merged.into_iter().flat_map(listed) {
+        let Value::Mapping(more) = mapping.value else {
+            return Err((mapping.mark, "`<<` takes a mapping or a list of mappings".into()));
+        };
+        entries.extend(more.into_iter().filter(|entry| known.insert(entry.key.clone())));
     }
     Ok(())
 }
 
-fn refused(mark: Mark) -> (Mark, String) {
-    (mark, "`<<` takes a mapping or a list of mappings".into())
-}
-
-fn extend(entries: &mut Vec<Entry>, more: Vec<Entry>) {
-    let known: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
-    entries.extend(more.into_iter().filter(|entry| !known.contains(&entry.key)));
+/// The items of a list; anything else is its own only item.
+fn listed(node: Node) -> Vec<Node> {
+    match node.value {
+        Value::Sequence(items) => items,
+        _ => vec![node],
+    }
 }
 
 /// A key for messages. Keys are names, but a broken file may have turned a value into a key:

@@ -45,6 +45,7 @@ pub enum Value {
     Mapping(Vec<Entry>),
 }
 
+/// A single value.
 #[derive(Clone)]
 pub struct Scalar {
     pub kind: ScalarKind,
@@ -61,9 +62,12 @@ pub enum ScalarKind {
     String,
 }
 
+/// One key of a mapping and its value.
 #[derive(Clone)]
 pub struct Entry {
+    /// The key's text; `1` and `true` are strings here, as in the JSON that Kubernetes makes of it.
     pub key: String,
+    /// Where the key stands, for faults about the key itself.
     pub key_mark: Mark,
     pub value: Node,
 }
@@ -125,10 +129,12 @@ impl Node {
         }
     }
 
+    /// Whether nothing is there, written or not: `null`, `~` or no value at all.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar(scalar) if scalar.kind == ScalarKind::Null)
     }
 
+    /// Whether the node has keys.
     pub fn is_mapping(&self) -> bool {
         matches!(self.value, Value::Mapping(_))
     }
@@ -182,10 +188,12 @@ impl Origin {
         Self { file: Arc::clone(&self.file), document: Some(number) }
     }
 
+    /// The file's name as messages show it; `-` for standard input.
     pub fn file(&self) -> &str {
         &self.file
     }
 
+    /// The complete place of a mark.
     pub fn at(&self, mark: Mark) -> Position {
         Position {
             file: self.file.to_string(),
@@ -195,6 +203,7 @@ impl Origin {
         }
     }
 
+    /// A fault at a mark.
     pub fn fault(&self, mark: Mark, message: impl Into<String>) -> Fault {
         Fault::new(self.at(mark), message)
     }

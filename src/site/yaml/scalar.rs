@@ -33,6 +33,7 @@ pub(super) fn check_collection_tag(tag: Option<&Tag>, expected: &str) -> Result<
     }
 }
 
+/// The core schema's words (YAML 1.2.2, 10.3.2); anything else is a string.
 fn plain_kind(text: &str) -> ScalarKind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => ScalarKind::Null,
@@ -51,6 +52,8 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// Integers in bases 2, 8, 10 and 16, floats, and the underscores of YAML 1.1. `0644` is one too:
+/// whether it means 644 or 420 is why nothing here gives the value.
 fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {

@@ -54,6 +54,7 @@ pub fn parse(origin: &Origin, bytes: &[u8], budget: &mut Budget, faults: &mut Ve
     stream.documents(budget, faults)
 }
 
+/// The parser's own limits end a document before its events become ours.
 fn options() -> serde_yaml::granit_parser::Options {
     serde_yaml::granit_parser::options! {
         emit_comments: false,
@@ -69,20 +70,21 @@ fn decode<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<&'a str, (Mark, St
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err((start, "is UTF-16; save it as UTF-8".into()));
     }
-    let text =
-        std::str::from_utf8(bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes)).map_err(|error| {
-            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let line = good.matches('\n').count() + 1;
-            let column = good.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-            (Mark { line, column }, "is not UTF-8".to_owned())
-        })?;
+    let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| (mark_after(&bytes[..error.valid_up_to()]), "is not UTF-8".to_owned()))?;
     match text.find('\0') {
-        Some(at) => Err((
-            Mark { line: text[..at].matches('\n').count() + 1, column: 1 },
-            "holds a NUL byte; is it a YAML file?".into(),
-        )),
+        Some(at) => Err((mark_after(&bytes[..at]), "holds a NUL byte; is it a YAML file?".into())),
         None => Ok(text),
     }
+}
+
+/// The place of what follows these bytes.
+fn mark_after(good: &[u8]) -> Mark {
+    let good = String::from_utf8_lossy(good);
+    let line = good.matches('\n').count() + 1;
+    let column = good.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    Mark { line, column }
 }
 
 /// The fault of an input that exceeds [`MAX_BYTES`].
@@ -95,10 +97,12 @@ struct Stream<'a> {
     /// Length of the byte order mark, which spans of nodes have to count.
     offset: usize,
     parser: Parser<'a, StrInput<'a>>,
+    /// Documents begun so far, empty ones included.
     number: usize,
 }
 
 impl Stream<'_> {
+    /// All documents; after a broken one the parser goes on at the next `---`.
     fn documents(&mut self, budget: &mut Budget, faults: &mut Vec<Fault>) -> Numbered {
         let mut documents = Vec::new();
         let limit = faults.len() + MAX_FAULTS;
@@ -123,6 +127,7 @@ impl Stream<'_> {
         self.origin.document.map_or_else(|| self.origin.clone(), |_| self.origin.document(self.number.max(1)))
     }
 
+    /// The next document's tree; `None` at the end of the stream.
     fn next_document(
         &mut self,
         budget: &mut Budget,
@@ -148,7 +153,7 @@ impl Stream<'_> {
                 Some(Ok(next)) => next,
             };
             if matches!(event, Event::DocumentEnd) {
-                return Ok(composer.root());
+                return Ok(Some(composer.root()));
             }
             composer.event(event, span)?;
         }

@@ -176,9 +176,10 @@ fn encodings_other_than_utf_8_are_named() {
     let shown = |bytes: &[u8]| stream(bytes).1.join("\n");
     assert!(shown(b"\xff\xfea\0").contains("UTF-16"));
     assert_eq!(shown(b"a: b\nc: d\xe9\n"), "f:2:5 (document 1): is not UTF-8");
+    assert_eq!(shown(b"\xef\xbb\xbfa: \xff"), "f:1:4 (document 1): is not UTF-8");
     assert_eq!(
         shown("a\u{e9}: b\u{e9}\0".as_bytes()),
-        "f:1:1 (document 1): holds a NUL byte; is it a YAML file?"
+        "f:1:7 (document 1): holds a NUL byte; is it a YAML file?"
     );
     assert!(shown(&[0x1f, 0x8b, 8, 0]).contains("not UTF-8"));
 }
@@ -240,6 +241,35 @@ fn no_message_or_debug_output_shows_a_value() {
     }
     let root = one("a: hunter2-canary\n");
     assert!(!format!("{root:?} {:?}", root.get("a")).contains(CANARY));
+}
+
+#[test]
+fn mangled_input_never_panics() {
+    let seed = "a: &x {k: [v, 'q', \"d\\n\"]}\nb: *x\nc: |-\n  t\n---\n- !!str 1\n- <<: *x\n  k: >\n   f\n...\n%YAML 1.2\n---\n? p\n: é\n";
+    let pieces = [
+        ":", "-", "\n", "  ", "*x", "&x ", "[", "]", "{", "}", "|", "'", "\"", "---\n", "<<: ", "!!int ",
+        "\u{feff}",
+    ];
+    // xorshift: the same inputs in every run
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..3000 {
+        let mut text: Vec<char> = seed.chars().collect();
+        for _ in 0..=random(6) {
+            let at = random(text.len());
+            let piece = pieces[random(pieces.len())];
+            let end = (at + random(4)).min(text.len());
+            text.splice(at..end, piece.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let (documents, faults) = stream(text.as_bytes());
+        assert!(documents.len() < 50 && faults.len() < 50);
+    }
 }
 
 #[test]

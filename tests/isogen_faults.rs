@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use common::faulty::{Fault, FaultyRegistry};
@@ -58,7 +58,7 @@ fn a_wrong_configuration_is_named_with_file_line_and_column() {
         (good.replace(":/config", ":/config:ro"), &["ro"]),
         (good.replace(":/config", ":/config:rw:z"), &["isogen.yaml:2:11"]),
         (good.replace("volume: /", "volume: x/"), &["isogen.yaml:2:11"]),
-        (good.replace("localhost/test-builder:1", "UPPER/case"), &["UPPER/case"]),
+        (good.replace("localhost/test-builder:1", "a//b"), &["a//b"]),
         (format!("{good}{bomb}"), &["isogen.yaml"]),
     ] {
         fs::write(site.path(CONF), text).unwrap();
@@ -154,15 +154,15 @@ fn an_image_that_is_not_had_is_named_with_its_registry() {
     let image = builder(BUILD).build();
     let site = Site::new();
     site.configure(&registry.add("1", &image), "");
-    site.fail(&["--pull", "never"], 4, &[&registry.host(), "never"]);
+    site.fail(&["--pull", "never"], 4, &[&registry.host(), "--pull missing"]);
     registry.fault(
         "/manifests/1",
         9,
-        Fault::Status(404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"gone"}]}"#.into()),
+        Fault::Status(404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"gone"}]}"#),
     );
     site.fail(&[], 4, &[&registry.host()]);
     registry.heal();
-    registry.fault("/manifests/1", 99, Fault::Status(500, "broken".into()));
+    registry.fault("/manifests/1", 99, Fault::Status(500, "broken"));
     site.fail(&[], 4, &["500"]);
     site.configure("127.0.0.1:1/none:1", "");
     site.fail(&[], 4, &["127.0.0.1:1"]);
@@ -173,7 +173,7 @@ fn an_image_that_is_not_had_is_named_with_its_registry() {
 #[test]
 fn wrong_bytes_and_wrong_sizes_never_become_a_rootfs() {
     let image = builder(BUILD).build();
-    for fault in [Fault::Corrupt, Fault::Shorter, Fault::Longer] {
+    for fault in [Fault::Flip(1000), Fault::Shorter(10), Fault::Longer(10)] {
         let registry = FaultyRegistry::start();
         let site = Site::new();
         site.configure(&registry.add("1", &image), "");
@@ -334,6 +334,7 @@ fn output_that_is_missing_stale_or_elsewhere_is_refused() {
     let site = Site::with_builder(&metadata("/etc/passwd"));
     site.fail(&[], 7, &["/etc/passwd"]);
     let site = Site::with_builder(&format!("{}\ncp /iso /config/out.iso", metadata("[not, a, path]")));
+    site.configure_builder("  outputFileName: out.iso\n");
     site.fail(&[], 7, &["bootImagePath"]);
     let site = Site::with_builder(&format!("{BUILD}\nrm /config/out.iso"));
     site.fail(&[], 7, &["out.iso"]);
@@ -368,6 +369,6 @@ fn a_link_out_of_the_volume_is_refused() {
         "cp /iso /config/out.iso",
         "cd /config; rm -f out.iso; /bin/busybox ln -s /etc/passwd out.iso",
     ));
+    site.configure_builder("  outputFileName: out.iso\n");
     site.fail(&[], 7, &["out.iso"]);
-    symlink("/etc/passwd", site.volume().join("older")).unwrap();
 }

@@ -65,6 +65,13 @@ impl Record {
         self.lock.as_fd()
     }
 
+    /// Removes a record under which nothing was begun. Failing that, the next start does it.
+    pub fn discard(self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
+            tracing::debug!("removing {}: {error}", self.dir.display());
+        }
+    }
+
     /// Keeps the container of this run when everything else is cleaned up.
     pub fn keep(&self) -> Result<()> {
         write_durably(&self.dir.join(KEPT), b"")

@@ -2,6 +2,7 @@
 //! busybox, and the program run on them.
 
 use std::fs;
+use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -101,6 +102,12 @@ impl Site {
         fs::write(self.path("isogen.yaml"), text).unwrap();
     }
 
+    /// Adds lines below `builder:`.
+    pub fn configure_builder(&self, more: &str) {
+        let text = fs::read_to_string(self.path("isogen.yaml")).unwrap();
+        fs::write(self.path("isogen.yaml"), text + more).unwrap();
+    }
+
     /// Puts an image into the cache under [`IMAGE`].
     pub fn load(&self, image: &Built) {
         let layout = self.path("layout");
@@ -159,10 +166,15 @@ impl Site {
         said
     }
 
-    /// Names and contents of the files in the volume.
-    pub fn listing(&self) -> Vec<(String, Vec<u8>)> {
+    /// Names and hashed contents of the files in the volume.
+    pub fn listing(&self) -> Vec<(String, u64)> {
         let entries = fs::read_dir(self.volume()).into_iter().flatten().map(|entry| entry.unwrap());
-        let read = |path: &Path| if path.is_file() { fs::read(path).unwrap_or_default() } else { Vec::new() };
+        let read = |path: &Path| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            let bytes = if path.is_file() { fs::read(path).unwrap_or_default() } else { Vec::new() };
+            bytes.hash(&mut hasher);
+            hasher.finish()
+        };
         let mut all: Vec<_> =
             entries.map(|e| (e.file_name().to_string_lossy().into_owned(), read(&e.path()))).collect();
         all.sort();

@@ -77,6 +77,19 @@ impl OciDriver {
         serde_json::from_value(unpacked).doing(ErrorKind::Internal, || "finding the unpacked rootfs".into())
     }
 
+    /// Starts the helper of a run; it writes nothing into the volume yet.
+    fn start(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<(Helper, Log)> {
+        let task = self.task(pulled, run, record)?;
+        if run.keep == KeepContainer::Always {
+            record.keep()?;
+        }
+        let (log, output) = Log::open(&self.options.state, record.id())?;
+        let locks = [record.lock(), run.volume.lock(), pulled.lock.as_fd()];
+        let surroundings = Surroundings { stderr: Stdio::from(output), locks: &locks };
+        let helper = Helper::spawn(&pulled.rung, Task::Run(Box::new(task)), surroundings)?;
+        Ok((helper, log))
+    }
+
     fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
         let cgroup = cgroup_path(record.id());
         let host = Host {
@@ -137,14 +150,13 @@ impl Container for OciDriver {
         self.options.interrupt.check()?;
         let about = About { version: VERSION, rung: pulled.rung.clone() };
         let record = Record::create(&self.options.state, &about)?;
-        if run.keep == KeepContainer::Always {
-            record.keep()?;
-        }
-        let task = self.task(pulled, run, &record)?;
-        let (log, output) = Log::open(&self.options.state, record.id())?;
-        let locks = [record.lock(), run.volume.lock(), pulled.lock.as_fd()];
-        let surroundings = Surroundings { stderr: Stdio::from(output), locks: &locks };
-        let helper = Helper::spawn(&pulled.rung, Task::Run(Box::new(task)), surroundings)?;
+        let (helper, log) = match self.start(pulled, run, &record) {
+            Ok(started) => started,
+            Err(error) => {
+                record.discard();
+                return Err(error);
+            }
+        };
         let run_dir = record.dir().to_owned();
         let conditions = Conditions {
             interrupt: self.options.interrupt.clone(),

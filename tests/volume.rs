@@ -219,6 +219,30 @@ fn half_outputs_of_a_failed_first_run_go() {
 }
 
 #[test]
+fn what_a_killed_builder_left_under_a_temporary_name_goes_too() {
+    let site = Site::new();
+    for name in ["download.iso.part", ".mine.iso.new"] {
+        site.write(name, "the user's own");
+    }
+    let _volume = site.staged();
+    for name in [".ephemeral.iso.new", ".out.yaml.new", "x.img.tmp", "other.iso", "notes"] {
+        site.write(name, "new");
+    }
+    recover(&site.run).unwrap();
+    assert_eq!(site.names(), [".mine.iso.new", "download.iso.part", "notes", "other.iso"]);
+}
+
+#[test]
+fn metadata_that_points_to_a_kept_input_does_not_take_it_away() {
+    let site = Site::new();
+    let volume = site.open();
+    volume.stage(&site.run, &Staging { inputs_after: InputsAfter::Keep, ..staging() }).unwrap();
+    site.point_to("user-data", "");
+    recover(&site.run).unwrap();
+    assert_eq!(site.names(), ["user-data"]);
+}
+
+#[test]
 fn a_failed_run_takes_nothing_of_the_users_with_it() {
     let site = Site::new();
     site.write("mine.iso", "mine");

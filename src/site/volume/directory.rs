@@ -78,21 +78,21 @@ impl Directory {
         self.child(name)?.ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// Writes a new file, mode 0600, in place of any that has this name, and syncs it.
-    pub fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a new file, mode 0600, in place of any that has this name.
+    pub fn create(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
         self.remove(Path::new(name))?;
         step()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?);
         step()?;
         file.write_all(bytes)?;
-        sync(&file)
+        Ok(file)
     }
 
     /// Writes a file so that at any time either the old or the new content is there, durably.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = format!("{name}.tmp");
-        self.create(&temporary, bytes)?;
+        sync(self.create(&temporary, bytes)?)?;
         step()?;
         rustix::fs::renameat(&self.0, &temporary, &self.0, name)?;
         self.sync()

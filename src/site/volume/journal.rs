@@ -154,6 +154,11 @@ impl Journal {
         Ok((own.st_dev, own.st_ino) == (self.device, self.inode))
     }
 
+    /// Whether the file was surely not at the top of the volume before the run.
+    pub fn is_new(&self, stat: &Stat) -> bool {
+        self.before.as_ref().is_some_and(|before| before.iter().all(|seen| seen.0 != stat.st_ino))
+    }
+
     /// Whether the file `path` of the volume was written after the run began; `marker` is a file
     /// that the run made then, on the same file system and so with the same clock.
     pub fn is_fresh(&self, path: &Path, stat: &Stat, marker: Option<&Stat>) -> bool {

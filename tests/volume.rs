@@ -209,6 +209,26 @@ fn older_outputs_come_back_when_the_run_fails() {
 }
 
 #[test]
+fn two_that_recover_the_same_run_at_once_and_a_third_that_opens_do_no_harm() {
+    for _ in 0..30 {
+        let site = Site::new();
+        site.write("a.iso", "older");
+        site.point_to("a.iso", "");
+        drop(site.staged());
+        site.write("a.iso", "half");
+        site.point_to("a.iso", "half: true\n");
+        std::thread::scope(|scope| {
+            let recovering = || recover(&site.run).unwrap();
+            scope.spawn(recovering);
+            scope.spawn(recovering);
+            scope.spawn(|| drop(site.open()));
+        });
+        assert_eq!(site.names(), ["a.iso", "out.yaml"]);
+        assert_eq!((site.read("a.iso").as_str(), site.read("out.yaml").contains("half")), ("older", false));
+    }
+}
+
+#[test]
 fn half_outputs_of_a_failed_first_run_go() {
     let site = Site::new();
     let _volume = site.staged();

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -91,7 +92,8 @@ impl Directory {
 
     /// Writes a file so that at any time either the old or the new content is there, durably.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = format!("{name}.tmp");
+        // a name of its own: two processes may recover the same run
+        let temporary = format!("{name}.{:016x}.tmp", random());
         sync(self.create(&temporary, bytes)?)?;
         step()?;
         rustix::fs::renameat(&self.0, &temporary, &self.0, name)?;
@@ -183,6 +185,11 @@ fn found<T>(result: rustix::io::Result<T>) -> io::Result<Option<T>> {
         Err(Errno::NOENT) => Ok(None),
         result => Ok(Some(result?)),
     }
+}
+
+/// The standard library seeds its hashers from the kernel's generator.
+pub(super) fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// A point at which the process may die: each change of the disk passes one. Only tests stop here.

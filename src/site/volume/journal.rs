@@ -4,13 +4,12 @@
 //! A copy lies in the directory that the run makes in the volume. As long as that directory is
 //! there the run is unfinished; once it is gone nothing more may be done in the name of the run.
 
-use std::hash::{BuildHasher, Hasher};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 
-use super::directory::{Directory, is_regular};
+use super::directory::{Directory, is_regular, random};
 use super::{InputsAfter, OutputNames};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
@@ -192,9 +191,4 @@ pub(super) fn is_aside(name: &str) -> bool {
 pub(super) fn is_plain(name: &str) -> bool {
     let reserved = name.is_empty() || name == "." || name == ".." || name.starts_with(PREFIX);
     !reserved && name.len() <= 255 && !name.contains(['/', '\0'])
-}
-
-/// The standard library seeds its hashers from the kernel's generator.
-fn random() -> u64 {
-    std::hash::RandomState::new().build_hasher().finish()
 }

@@ -209,6 +209,26 @@ fn older_outputs_come_back_when_the_run_fails() {
 }
 
 #[test]
+fn two_that_recover_the_same_run_at_once_and_a_third_that_opens_do_no_harm() {
+    for _ in 0..30 {
+        let site = Site::new();
+        site.write("a.iso", "older");
+        site.point_to("a.iso", "");
+        drop(site.staged());
+        site.write("a.iso", "half");
+        site.point_to("a.iso", "half: true\n");
+        std::thread::scope(|scope| {
+            let recovering = || recover(&site.run).unwrap();
+            scope.spawn(recovering);
+            scope.spawn(recovering);
+            scope.spawn(|| drop(site.open()));
+        });
+        assert_eq!(site.names(), ["a.iso", "out.yaml"]);
+        assert_eq!((site.read("a.iso").as_str(), site.read("out.yaml").contains("half")), ("older", false));
+    }
+}
+
+#[test]
 fn half_outputs_of_a_failed_first_run_go() {
     let site = Site::new();
     let _volume = site.staged();
@@ -216,6 +236,30 @@ fn half_outputs_of_a_failed_first_run_go() {
     site.point_to("new.iso", "");
     recover(&site.run).unwrap();
     assert_eq!(site.names(), [""; 0]);
+}
+
+#[test]
+fn what_a_killed_builder_left_under_a_temporary_name_goes_too() {
+    let site = Site::new();
+    for name in ["download.iso.part", ".mine.iso.new"] {
+        site.write(name, "the user's own");
+    }
+    let _volume = site.staged();
+    for name in [".ephemeral.iso.new", ".out.yaml.new", "x.img.tmp", "other.iso", "notes"] {
+        site.write(name, "new");
+    }
+    recover(&site.run).unwrap();
+    assert_eq!(site.names(), [".mine.iso.new", "download.iso.part", "notes", "other.iso"]);
+}
+
+#[test]
+fn metadata_that_points_to_a_kept_input_does_not_take_it_away() {
+    let site = Site::new();
+    let volume = site.open();
+    volume.stage(&site.run, &Staging { inputs_after: InputsAfter::Keep, ..staging() }).unwrap();
+    site.point_to("user-data", "");
+    recover(&site.run).unwrap();
+    assert_eq!(site.names(), ["user-data"]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) fn lock(host: &Path, directory: &Directory) -> Result<Lock> {
 
 /// Writes and removes a file: what a mount, an ACL or a full disk says is known only by trying.
 pub(super) fn try_writing(host: &Path, directory: &Directory) -> Result<()> {
-    let written = directory.create(PROBE, b"probe");
+    let written = directory.create(PROBE, b"probe").map(drop);
     let removed = directory.remove(Path::new(PROBE));
     written.and(removed).map_err(|error| explained(host, &error))
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -78,21 +79,22 @@ impl Directory {
         self.child(name)?.ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// Writes a new file, mode 0600, in place of any that has this name, and syncs it.
-    pub fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a new file, mode 0600, in place of any that has this name.
+    pub fn create(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
         self.remove(Path::new(name))?;
         step()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?);
         step()?;
         file.write_all(bytes)?;
-        sync(&file)
+        Ok(file)
     }
 
     /// Writes a file so that at any time either the old or the new content is there, durably.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = format!("{name}.tmp");
-        self.create(&temporary, bytes)?;
+        // a name of its own: two processes may recover the same run
+        let temporary = format!("{name}.{:016x}.tmp", random());
+        sync(self.create(&temporary, bytes)?)?;
         step()?;
         rustix::fs::renameat(&self.0, &temporary, &self.0, name)?;
         self.sync()
@@ -183,6 +185,11 @@ fn found<T>(result: rustix::io::Result<T>) -> io::Result<Option<T>> {
         Err(Errno::NOENT) => Ok(None),
         result => Ok(Some(result?)),
     }
+}
+
+/// The standard library seeds its hashers from the kernel's generator.
+pub(super) fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// A point at which the process may die: each change of the disk passes one. Only tests stop here.

@@ -4,13 +4,12 @@
 //! A copy lies in the directory that the run makes in the volume. As long as that directory is
 //! there the run is unfinished; once it is gone nothing more may be done in the name of the run.
 
-use std::hash::{BuildHasher, Hasher};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 
-use super::directory::{Directory, is_regular};
+use super::directory::{Directory, is_regular, random};
 use super::{InputsAfter, OutputNames};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
@@ -154,6 +153,11 @@ impl Journal {
         Ok((own.st_dev, own.st_ino) == (self.device, self.inode))
     }
 
+    /// Whether the file was surely not at the top of the volume before the run.
+    pub fn is_new(&self, stat: &Stat) -> bool {
+        self.before.as_ref().is_some_and(|before| before.iter().all(|seen| seen.0 != stat.st_ino))
+    }
+
     /// Whether the file `path` of the volume was written after the run began; `marker` is a file
     /// that the run made then, on the same file system and so with the same clock.
     pub fn is_fresh(&self, path: &Path, stat: &Stat, marker: Option<&Stat>) -> bool {
@@ -187,9 +191,4 @@ pub(super) fn is_aside(name: &str) -> bool {
 pub(super) fn is_plain(name: &str) -> bool {
     let reserved = name.is_empty() || name == "." || name == ".." || name.starts_with(PREFIX);
     !reserved && name.len() <= 255 && !name.contains(['/', '\0'])
-}
-
-/// The standard library seeds its hashers from the kernel's generator.
-fn random() -> u64 {
-    std::hash::RandomState::new().build_hasher().finish()
 }

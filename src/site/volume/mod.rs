@@ -9,6 +9,7 @@
 
 mod access;
 mod directory;
+mod half;
 mod journal;
 mod metadata;
 mod outputs;
@@ -156,7 +157,9 @@ impl Volume {
         journal.state = State::Committed;
         journal.save()?;
         // the copy matters only to a run that cannot read our run directory
-        journal.save_copy(aside)?;
+        if let Err(error) = journal.save_copy(aside) {
+            tracing::warn!("{error}");
+        }
         recover::finish(&self.directory, &journal)?;
         journal.state = State::Closed;
         journal.save()

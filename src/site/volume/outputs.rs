@@ -50,8 +50,7 @@ impl Place<'_> {
         if stat.st_size == 0 {
             return Err(failed(format!("image {} is empty", path.display())));
         }
-        check_sum::<Md5>(&mut file, metadata.md5.as_deref(), "md5sum")?;
-        check_sum::<Sha256>(&mut file, metadata.sha256.as_deref(), "sha256sum")?;
+        check_sums(&mut file, metadata)?;
         keep(&file, &self.volume.host.join(&path))?;
         Ok(path)
     }
@@ -127,16 +126,39 @@ pub(super) fn relative(host: &Path, named: &str) -> Result<PathBuf> {
     Ok(inside)
 }
 
-/// Compares the file with the checksum that the metadata gives, if it gives one.
-fn check_sum<D: Digest>(file: &mut File, given: Option<&str>, key: &str) -> Result<()> {
-    let Some(given) = given else { return Ok(()) };
+/// Compares the file with the checksums that the metadata gives, reading it once at most.
+fn check_sums(file: &mut File, metadata: &Metadata) -> Result<()> {
+    let md5 = wanted::<Md5>(metadata.md5.as_deref(), "md5sum")?;
+    let sha256 = wanted::<Sha256>(metadata.sha256.as_deref(), "sha256sum")?;
+    let mut md5 = md5.map(|want| (Md5::new(), want));
+    let mut sha256 = sha256.map(|want| (Sha256::new(), want));
+    if md5.is_none() && sha256.is_none() {
+        return Ok(());
+    }
+    let each = |bytes: &[u8]| {
+        md5.iter_mut().for_each(|(hash, _)| hash.update(bytes));
+        sha256.iter_mut().for_each(|(hash, _)| hash.update(bytes));
+    };
+    read_through(file, each).doing(ErrorKind::Output, || "reading the image for its checksum".into())?;
+    compare(md5, "md5sum")?;
+    compare(sha256, "sha256sum")
+}
+
+/// The checksum that is given, in lower case.
+fn wanted<D: Digest>(given: Option<&str>, key: &str) -> Result<Option<String>> {
+    let Some(given) = given else { return Ok(None) };
     // what md5sum(1) prints ends in the file's name
     let want = given.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
     let length = 2 * <D as Digest>::output_size();
-    if want.len() != length || !want.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(failed(format!("{key} in the metadata is not {length} hexadecimal digits")));
+    match want.len() == length && want.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(Some(want)),
+        false => Err(failed(format!("{key} in the metadata is not {length} hexadecimal digits"))),
     }
-    let have = digest::<D>(file).doing(ErrorKind::Output, || format!("reading the image for its {key}"))?;
+}
+
+fn compare<D: Digest>(sum: Option<(D, String)>, key: &str) -> Result<()> {
+    let Some((hash, want)) = sum else { return Ok(()) };
+    let have: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     match have == want {
         true => Ok(()),
         false => Err(failed(format!("{key} of the image is {have}, the metadata says {want}"))
@@ -144,19 +166,16 @@ fn check_sum<D: Digest>(file: &mut File, given: Option<&str>, key: &str) -> Resu
     }
 }
 
-fn digest<D: Digest>(file: &mut File) -> io::Result<String> {
-    io::Seek::rewind(file)?;
-    let mut hash = D::new();
+fn read_through(file: &mut File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 17];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hash.update(&buffer[..count]),
+            Ok(0) => return Ok(()),
+            Ok(count) => each(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Makes the file 0600 and durable: the older one is deleted next.

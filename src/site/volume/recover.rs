@@ -2,14 +2,13 @@
 //! tidied up if they are. Every step can be repeated, so it may be killed anywhere itself.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::FlockOperation;
 
-use super::directory::{Directory, is_regular};
+use super::directory::Directory;
 use super::journal::{Journal, State, is_aside};
-use super::stage::MARKER;
-use super::{InputsAfter, access, metadata, outputs};
+use super::{InputsAfter, access, half};
 use crate::error::{Doing, Error, ErrorKind, Fault, Result};
 
 /// Removes the inputs from the volume, unless they are to be kept: right after the builder ended,
@@ -20,9 +19,11 @@ pub fn remove_inputs(run_dir: &Path) -> Result<()> {
     let Some(journal) = unfinished(run_dir)? else { return Ok(()) };
     let doing = || format!("removing inputs from volume {}", journal.host.display());
     let volume = volume_of(&journal).map_err(|error| error.context(doing()))?;
-    if locked_aside(&volume, &journal).map_err(|error| error.context(doing()))?.is_none() {
+    // locked till the end, so that no other process meanwhile declares the run over
+    let aside = locked_aside(&volume, &journal).map_err(|error| error.context(doing()))?;
+    let Some(_aside) = aside else {
         return Ok(()); // the run is over: what has these names now is another one's
-    }
+    };
     let mut steps = Steps::default();
     steps.remove_inputs(&volume, &journal);
     steps.result(doing)
@@ -127,12 +128,8 @@ impl Steps {
         self.note("syncing", &journal.host, volume.sync());
     }
 
-    /// What this run's builder wrote under names that no older file had.
     fn remove_half_outputs(&mut self, volume: &Directory, aside: &Directory, journal: &Journal) {
-        // the image first: without metadata nobody would find it again
-        let image = half_image(volume, aside, journal);
-        let names = journal.outputs.names().map(PathBuf::from).filter(|name| !journal.older.contains(name));
-        for path in image.into_iter().chain(names) {
+        for path in half::written(volume, aside, journal) {
             self.note("removing half-written", &path, volume.remove(&path));
         }
     }
@@ -154,22 +151,6 @@ impl Steps {
         }
         self.note("syncing", &journal.host, aside.sync().and_then(|()| volume.sync()));
     }
-}
-
-/// The image of this run, if its metadata is there already and points to one that nobody had before.
-fn half_image(volume: &Directory, aside: &Directory, journal: &Journal) -> Option<PathBuf> {
-    let path = Path::new(&journal.outputs.metadata);
-    let older = journal.older.iter().position(|older| older == path);
-    if let Some(number) = older {
-        // still the older metadata, or that again: it names an image that is not ours
-        aside.stat(Path::new(&number.to_string())).ok()??;
-    }
-    let metadata = metadata::read(volume, path).ok()?;
-    let image = outputs::relative(&journal.host, &metadata.boot_image_path).ok()?;
-    let stat = volume.stat(&image).ok()??;
-    let marker = aside.stat(Path::new(MARKER)).ok()?;
-    let ours = is_regular(&stat) && journal.is_fresh(&image, &stat, marker.as_ref());
-    (ours && !journal.older.contains(&image)).then_some(image)
 }
 
 /// Removes the run's directory and all files in it, the journal among them.

@@ -117,5 +117,9 @@ fn set_aside(volume: &Directory, aside: &Directory, journal: &Journal) -> Result
     }
     let doing = || "setting aside older outputs".to_owned();
     aside.create(MARKER, b"").doing(ErrorKind::Usage, doing)?;
+    if journal.older.is_empty() {
+        return Ok(());
+    }
+    // before a builder writes under the old names
     aside.sync().and_then(|()| volume.sync()).doing(ErrorKind::Usage, doing)
 }

@@ -48,7 +48,9 @@ impl Site {
     /// What a builder does: half of it if `whole` is not given.
     fn build(&self, whole: Option<&str>) {
         self.write("site.iso", "half");
+        self.write(".site.iso.new", "half");
         if let Some(text) = whole {
+            fs::remove_file(self.host.join(".site.iso.new")).unwrap();
             self.write("site.iso", text);
             self.write("out.yaml", &self.metadata("site.iso"));
         }

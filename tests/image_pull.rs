@@ -624,3 +624,24 @@ fn damage_is_found_and_repaired_by_pulling() {
         }
     }
 }
+
+#[test]
+fn plain_http_needs_no_certificates_on_the_host() {
+    const MARK: &str = "AIRSHIPCTL_TEST_WITHOUT_CERTIFICATES";
+    if std::env::var_os(MARK).is_some() {
+        let registry = FaultyRegistry::start();
+        let reference = registry.add("1", &big());
+        Cache::new().pull(&reference).unwrap();
+        let error = Cache::new().refuses("registry.example/x:1", &["certificates"]);
+        assert!(error.hint_text().unwrap().contains("ca-certificates"));
+        return;
+    }
+    // where certificates are looked for is read from the environment once in a process
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "plain_http_needs_no_certificates_on_the_host"])
+        .env(MARK, "1")
+        .env("SSL_CERT_FILE", "/nonexistent")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .status();
+    assert!(status.unwrap().success());
+}

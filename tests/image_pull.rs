@@ -624,3 +624,97 @@ fn damage_is_found_and_repaired_by_pulling() {
         }
     }
 }
+
+#[test]
+fn plain_http_needs_no_certificates_on_the_host() {
+    const MARK: &str = "AIRSHIPCTL_TEST_WITHOUT_CERTIFICATES";
+    if std::env::var_os(MARK).is_some() {
+        let registry = FaultyRegistry::start();
+        let reference = registry.add("1", &big());
+        Cache::new().pull(&reference).unwrap();
+        let error = Cache::new().refuses("registry.example/x:1", &["certificates"]);
+        assert!(error.hint_text().unwrap().contains("ca-certificates"));
+        return;
+    }
+    // where certificates are looked for is read from the environment once in a process
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "plain_http_needs_no_certificates_on_the_host"])
+        .env(MARK, "1")
+        .env("SSL_CERT_FILE", "/nonexistent")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn a_token_is_asked_for_sent_and_renewed() {
+    let registry = FaultyRegistry::start();
+    let image = big();
+    let reference = registry.add("1", &image);
+    let layer = image.layers[0].digest.as_str();
+    let realm = format!("Bearer realm=\"http://{}/token\",service=\"test\"", registry.host());
+    registry.fault("/v2/", 99, Fault::Status(401, ""));
+    registry.fault("/v2/", 99, Fault::Header("WWW-Authenticate", realm));
+    registry.fault("/token", 99, Fault::Status(200, r#"{"token":"secret-token"}"#));
+    registry.fault(layer, 1, Fault::Status(401, ""));
+    Cache::new().pull(&reference).unwrap();
+    let requests = registry.requests();
+    let bearing = |suffix: &str| {
+        let mut found = requests.iter().filter(|request| request.target.ends_with(suffix));
+        found
+            .all(|request| request.headers.get("authorization").is_some_and(|it| it == "Bearer secret-token"))
+    };
+    assert!(bearing("/manifests/1") && bearing(layer) && bearing(&image.config.digest));
+    assert_eq!(registry.count(layer), 2);
+    let asked: Vec<&String> =
+        requests.iter().map(|r| &r.target).filter(|it| it.starts_with("/token")).collect();
+    assert!(asked.iter().all(|it| it.contains("repository%3Ateam%2Fbuilder%3Apull")), "{asked:?}");
+    // one renewal is all there is
+    registry.fault(layer, 99, Fault::Status(401, ""));
+    let error = Cache::new().refuses(&reference, &["401"]);
+    assert!(!error.to_string().contains("secret-token"), "{error}");
+}
+
+#[test]
+fn a_killed_puller_leaves_nothing_that_looks_whole() {
+    const CACHE: &str = "AIRSHIPCTL_TEST_KILLED_CACHE";
+    const REFERENCE: &str = "AIRSHIPCTL_TEST_KILLED_REFERENCE";
+    if let (Ok(dir), Ok(reference)) = (std::env::var(CACHE), std::env::var(REFERENCE)) {
+        let store = Store::open(std::path::Path::new(&dir)).unwrap();
+        let (reference, platform) = (Reference::parse(&reference).unwrap(), Platform::host());
+        let never = Interrupt::manual().unwrap();
+        let policy = PullPolicy::Missing;
+        airshipctl::image::acquire(&store, &reference, &platform, policy, &|_| false, &never).unwrap();
+        return;
+    }
+    let registry = FaultyRegistry::start();
+    let image = TestImage::new()
+        .layer(&[Entry::file("a", noise(3_000_000))])
+        .layer(&[Entry::file("b", noise(3_000_000))])
+        .build();
+    let reference = registry.add("1", &image);
+    registry.fault("", usize::MAX, Fault::Pause(100, Duration::from_millis(10)));
+    let cache = Cache::new();
+    let mut completed = 0;
+    for instant in 0..20 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_killed_puller_leaves_nothing_that_looks_whole"])
+            .env(CACHE, cache.store.path())
+            .env(REFERENCE, &reference)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(15 * instant));
+        child.kill().unwrap();
+        completed += usize::from(child.wait().unwrap().success());
+        // every blob that is seen has its digest, and what has a name is all there
+        cache.blobs();
+        let parsed = Reference::parse(&reference).unwrap();
+        if let Some(found) = cache.store.find(&parsed, &Platform::host()).unwrap() {
+            assert_eq!(cache.store.missing_layers(&found), []);
+        }
+    }
+    cache.pull(&reference).unwrap();
+    assert_eq!((cache.blobs().len(), cache.partials()), (4, 0));
+    assert!(completed < 20, "nobody was killed in time");
+}

@@ -17,7 +17,8 @@ const USER_AGENT: &str = concat!("airshipctl/", env!("CARGO_PKG_VERSION"));
 /// `oci-client` for authentication and blobs; its HTTP library for manifests, which `oci-client`
 /// would read into memory whatever their size.
 pub(super) struct Clients {
-    pub(super) oci: Client,
+    /// `None` on a host without certificates, where only plain HTTP without a token is possible.
+    pub(super) oci: Option<Client>,
     pub(super) http: reqwest::Client,
     pub(super) named: Named,
     scheme: Scheme,
@@ -50,7 +51,8 @@ impl Clients {
         if self.authenticated {
             return Ok(());
         }
-        let asked = self.oci.auth(&self.named, &RegistryAuth::Anonymous, RegistryOperation::Pull).await;
+        let Some(oci) = &self.oci else { return Ok(()) };
+        let asked = oci.auth(&self.named, &RegistryAuth::Anonymous, RegistryOperation::Pull).await;
         self.token = asked.map_err(|error| Failure::of_client(error).context("authenticating"))?;
         self.authenticated = true;
         Ok(())
@@ -71,16 +73,13 @@ impl Clients {
         Ok(())
     }
 
-    pub(super) fn manifest_url(&self, name: &str) -> String {
+    /// The address of a manifest or blob; `kind` is `manifests` or `blobs`.
+    pub(super) fn url(&self, kind: &str, name: &str) -> String {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
         };
-        format!(
-            "{scheme}://{}/v2/{}/manifests/{name}",
-            self.named.resolve_registry(),
-            self.named.repository()
-        )
+        format!("{scheme}://{}/v2/{}/{kind}/{name}", self.named.resolve_registry(), self.named.repository())
     }
 }
 
@@ -103,14 +102,20 @@ fn is_loopback(registry: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn build(scheme: Scheme, options: &Options) -> Result<(Client, reqwest::Client)> {
-    match (build_with(scheme, options, Roots::System), scheme) {
-        // the platform verifier refuses to exist without any certificates, even for plain HTTP
-        (Err(_), Scheme::Http) => build_with(scheme, options, Roots::None),
-        (other, _) => other,
+/// Without any certificates on the host `oci-client` cannot be made, not even for plain HTTP and
+/// not with roots of our own (its `try_from` makes a default client on the way, which panics).
+fn build(scheme: Scheme, options: &Options) -> Result<(Option<Client>, reqwest::Client)> {
+    let without = match build_http(options, Roots::System) {
+        Ok(http) => return Ok((Some(build_oci(scheme, options)?), http)),
+        Err(error) => error,
+    };
+    match scheme {
+        Scheme::Http => build_http(options, Roots::None).map(|http| (None, http)),
+        Scheme::Https => Err(without),
     }
     .map_err(|error| {
-        error.hint("install the ca-certificates package, or set SSL_CERT_FILE to a bundle of certificates")
+        Error::caused(ErrorKind::Image, "preparing the registry client", &error)
+            .hint("install the ca-certificates package, or set SSL_CERT_FILE to a bundle of certificates")
     })
 }
 
@@ -120,10 +125,7 @@ enum Roots {
     None,
 }
 
-fn build_with(scheme: Scheme, options: &Options, roots: Roots) -> Result<(Client, reqwest::Client)> {
-    let failed = |error: &(dyn std::error::Error + 'static)| {
-        Error::caused(ErrorKind::Image, "preparing the registry client", error)
-    };
+fn build_oci(scheme: Scheme, options: &Options) -> Result<Client> {
     let config = ClientConfig {
         protocol: match scheme {
             Scheme::Http => ClientProtocol::Http,
@@ -132,21 +134,22 @@ fn build_with(scheme: Scheme, options: &Options, roots: Roots) -> Result<(Client
         connect_timeout: Some(options.connect_timeout),
         read_timeout: Some(options.idle_timeout),
         user_agent: USER_AGENT,
-        // for plain HTTP only, where nothing but a redirect could need a certificate; blobs,
-        // all this client fetches then, are held against their digests
-        accept_invalid_certificates: roots == Roots::None,
         ..ClientConfig::default()
     };
-    let oci = Client::try_from(config).map_err(|error| failed(&error))?;
-    let http = reqwest::Client::builder()
+    // not `new`, which goes on with defaults where the configuration is no good
+    Client::try_from(config)
+        .map_err(|error| Error::caused(ErrorKind::Image, "preparing the registry client", &error))
+}
+
+fn build_http(options: &Options, roots: Roots) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
         .connect_timeout(options.connect_timeout)
         .read_timeout(options.idle_timeout)
         .user_agent(USER_AGENT);
-    let http = match roots {
-        Roots::System => http,
-        Roots::None => http.tls_certs_only([]),
-    };
-    Ok((oci, http.build().map_err(|error| failed(&error))?))
+    match roots {
+        Roots::System => builder.build(),
+        Roots::None => builder.tls_certs_only([]).build(),
+    }
 }
 
 /// rustls has none by default and panics without; a second installation changes nothing.

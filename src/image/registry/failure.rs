@@ -65,7 +65,12 @@ impl Failure {
         let ours = Error::caused(ErrorKind::Image, what, &error);
         let text = ours.to_string();
         // neither a wrong certificate nor a wrong name is put right by asking again
-        let certificate = text.contains("certificate") || text.contains("UnknownIssuer");
+        if text.contains("InvalidContentType") {
+            return Self::Final(ours.hint(
+                "the registry does not speak TLS; plain HTTP is used only with registries on this host",
+            ));
+        }
+        let certificate = text.contains("certificate");
         match certificate {
             true => Self::Final(ours.hint("the registry's certificate must be trusted by this host (ca-certificates, SSL_CERT_FILE)")),
             false if error.is_connect() => Self::Transient(ours.hint(

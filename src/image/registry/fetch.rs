@@ -2,11 +2,12 @@
 
 use std::str::FromStr;
 
-use futures_util::StreamExt;
-use oci_distribution::client::BlobResponse;
+use futures_util::{StreamExt, TryStreamExt};
+use oci_distribution::client::{BlobResponse, SizedStream};
 use oci_distribution::errors::DigestError;
 use oci_distribution::manifest::OciDescriptor;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RANGE};
 
 use super::client::Clients;
 use super::failure::Failure;
@@ -21,7 +22,7 @@ const ERROR_BODY_LIMIT: u64 = 64 << 10;
 
 /// Fetches the manifest of `name`, a tag or a digest, and computes its digest.
 pub(super) async fn manifest(clients: &Clients, name: &str, limit: u64) -> Result<Fetched, Failure> {
-    let mut request = clients.http.get(clients.manifest_url(name)).header(ACCEPT, ACCEPTED.join(", "));
+    let mut request = clients.http.get(clients.url("manifests", name)).header(ACCEPT, ACCEPTED.join(", "));
     if let Some(token) = clients.token() {
         request = request.bearer_auth(token);
     }
@@ -98,15 +99,11 @@ pub(super) async fn blob(
         return Ok(());
     }
     clients.authenticate().await?;
-    let descriptor = OciDescriptor { digest: digest.to_string(), ..OciDescriptor::default() };
-    let response =
-        clients.oci.pull_blob_stream_partial(&clients.named, &descriptor, sink.offset(), None).await;
-    let mut stream = match response.map_err(Failure::of_client)? {
+    let mut stream = match open_blob(clients, digest, sink.offset()).await? {
         BlobResponse::Partial(stream) => stream,
+        // registries need not heed ranges
         BlobResponse::Full(stream) => {
-            if sink.offset() > 0 {
-                sink.restart()?;
-            }
+            sink.restart()?;
             stream
         }
     };
@@ -130,4 +127,29 @@ pub(super) async fn blob(
             Err(Failure::Transient(Error::new(ErrorKind::Image, why)))
         }
     }
+}
+
+async fn open_blob(clients: &Clients, digest: &Digest, offset: u64) -> Result<BlobResponse, Failure> {
+    let Some(oci) = &clients.oci else { return open_blob_plainly(clients, digest, offset).await };
+    let descriptor = OciDescriptor { digest: digest.to_string(), ..OciDescriptor::default() };
+    let response = oci.pull_blob_stream_partial(&clients.named, &descriptor, offset, None).await;
+    response.map_err(Failure::of_client)
+}
+
+/// For hosts where there can be no `oci-client`.
+async fn open_blob_plainly(clients: &Clients, digest: &Digest, offset: u64) -> Result<BlobResponse, Failure> {
+    let request = clients.http.get(clients.url("blobs", digest.as_ref()));
+    let response =
+        request.header(RANGE, format!("bytes={offset}-")).send().await.map_err(Failure::of_http)?;
+    let status = response.status();
+    if !status.is_success() {
+        let body = body(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
+        return Err(Failure::of_status(status, &body));
+    }
+    let stream = response.bytes_stream().map_err(std::io::Error::other).boxed();
+    let stream = SizedStream { content_length: None, digest_header_value: None, stream };
+    Ok(match status {
+        StatusCode::PARTIAL_CONTENT => BlobResponse::Partial(stream),
+        _ => BlobResponse::Full(stream),
+    })
 }

@@ -162,7 +162,7 @@ impl Members<'_> {
         let path = member.path_bytes().into_owned();
         let Ok(name) = std::str::from_utf8(&path) else { return Ok(()) };
         let name = name.strip_prefix("./").unwrap_or(name).to_owned();
-        let Some(wanted) = Wanted::by_name(&name) else { return Ok(()) };
+        let Some(wanted) = Member::by_name(&name) else { return Ok(()) };
         let doing = || format!("reading member {name:?}");
         let kind = member.header().entry_type();
         if !(kind.is_file() || kind.is_contiguous()) {
@@ -172,12 +172,12 @@ impl Members<'_> {
             return Err(Error::new(ErrorKind::Image, format!("{}: it is there twice", doing())));
         }
         match wanted {
-            Wanted::File(file) if member.size() > DOCUMENT_LIMIT => Err(Error::new(
+            Member::File(file) if member.size() > DOCUMENT_LIMIT => Err(Error::new(
                 ErrorKind::Image,
                 format!("{}: {file} has more than {DOCUMENT_LIMIT} bytes", doing()),
             )),
-            Wanted::File(file) => self.write(member, &self.dir.join(file)).map_err(|e| e.context(doing())),
-            Wanted::Blob(digest) => self.blob(member, &digest).map_err(|e| e.context(doing())),
+            Member::File(file) => self.write(member, &self.dir.join(file)).map_err(|e| e.context(doing())),
+            Member::Blob(digest) => self.blob(member, &digest).map_err(|e| e.context(doing())),
         }
     }
 
@@ -232,12 +232,12 @@ impl Members<'_> {
 }
 
 /// The members that make a layout.
-enum Wanted {
+enum Member {
     File(&'static str),
     Blob(Digest),
 }
 
-impl Wanted {
+impl Member {
     fn by_name(name: &str) -> Option<Self> {
         match name {
             LAYOUT => Some(Self::File(LAYOUT)),

@@ -268,3 +268,77 @@ pub(super) fn publish(file: &File, from: &Path, dir: &Path, digest: &Digest) -> 
     };
     publish().doing(ErrorKind::Image, || format!("storing blob {digest} in {}", dir.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::digest::sha256_hex;
+    use std::str::FromStr;
+
+    fn of(bytes: &[u8]) -> Digest {
+        Digest::from_str(&format!("sha256:{}", sha256_hex(bytes))).unwrap()
+    }
+
+    fn absent(dir: &Path, digest: &Digest, size: u64) -> Partial {
+        match slot(dir, digest, size, &Interrupt::manual().unwrap()).unwrap() {
+            Slot::Absent(partial) => *partial,
+            Slot::Present => panic!("{digest} is there"),
+        }
+    }
+
+    #[test]
+    fn a_blob_is_seen_when_it_is_whole_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = of(b"abcdef");
+        let mut partial = absent(dir.path(), &digest, 6);
+        partial.append(b"abc").unwrap();
+        drop(partial);
+        assert_eq!(size(dir.path(), &digest), None);
+        let mut partial = absent(dir.path(), &digest, 6);
+        assert_eq!(partial.offset(), 3);
+        partial.append(b"def").unwrap();
+        partial.finish().unwrap();
+        assert_eq!(read(dir.path(), &digest, Some(6)).unwrap(), b"abcdef");
+        assert!(matches!(
+            slot(dir.path(), &digest, 6, &Interrupt::manual().unwrap()).unwrap(),
+            Slot::Present
+        ));
+        assert_eq!(fs::read_dir(dir.path().join(PARTIAL)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn wrong_bytes_do_not_become_a_blob() {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = of(b"abc");
+        let mut partial = absent(dir.path(), &digest, 3);
+        assert!(partial.append(b"abcd").unwrap_err().to_string().contains("longer"));
+        partial.append(b"ab").unwrap();
+        assert_eq!(partial.verify().unwrap(), Verdict::Short(1));
+        partial.append(b"d").unwrap();
+        assert_eq!(partial.verify().unwrap(), Verdict::Wrong(of(b"abd").to_string()));
+        assert_eq!(partial.offset(), 0);
+        assert!(partial.finish().unwrap_err().to_string().contains("truncated"));
+        assert_eq!(size(dir.path(), &digest), None);
+    }
+
+    #[test]
+    fn a_full_file_system_is_named_with_what_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut partial = absent(dir.path(), &of(b"abc"), 3);
+        partial.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let error = partial.append(b"abc").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Image);
+        assert!(error.to_string().contains("3 more are needed"), "{error}");
+        assert!(error.to_string().contains("No space left"), "{error}");
+        assert!(error.hint_text().is_some());
+    }
+
+    #[test]
+    fn a_digest_of_an_unknown_algorithm_never_becomes_a_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = Digest::from_str("md5:0123").unwrap();
+        assert!(slot(dir.path(), &digest, 1, &Interrupt::manual().unwrap()).is_err());
+        assert!(read(dir.path(), &digest, None).is_err());
+        assert_eq!(size(dir.path(), &digest), None);
+    }
+}

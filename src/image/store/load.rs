@@ -50,6 +50,7 @@ pub(super) fn load(
     let _in_use = store.lock_shared()?;
     if !canonical.is_dir() {
         let staging = archive::stage(&store.dir, source, interrupt)?;
+        layout::is_layout(staging.path())?;
         return Loader { store, from: staging.path(), take: Take::Move, interrupt }.run(name);
     }
     if canonical == store.dir {

@@ -289,7 +289,7 @@ fn what_a_killed_unpack_left_is_cleared_by_the_next_one() {
     fs::write(left.join("rootfs/closed/deep/stale"), "x").unwrap();
     fs::write(left.join("record.json"), "{}").unwrap();
     std::os::unix::fs::symlink(site.victim(), left.join("rootfs/out")).unwrap();
-    fs::set_permissions(left.join("rootfs/closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(left.join("rootfs/closed"), fs::Permissions::from_mode(0o0)).unwrap();
     assert_eq!(list(site.unpack(&layers).unwrap().path()), "a = 1");
 }
 

@@ -143,7 +143,8 @@ fn sparse_files_of_the_old_form_are_whole() {
     header.set_size(515);
     header.set_mode(0o644);
     header.as_old_mut().name[..6].copy_from_slice(b"sparse");
-    (header.set_uid(0), header.set_gid(0));
+    header.set_uid(0);
+    header.set_gid(0);
     let gnu = header.as_gnu_mut().unwrap();
     gnu.set_real_size(8 << 20);
     for (piece, (offset, length)) in gnu.sparse.iter_mut().zip([(0, 512), (4 << 20, 3), (8 << 20, 0)]) {

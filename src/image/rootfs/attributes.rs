@@ -140,11 +140,14 @@ impl Policy {
         }
         match rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty()) {
             Ok(()) => Ok(()),
-            Err(Errno::NOSPC) if !is_full(fd) => Ok(self.skip_xattr(name)),
-            Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::ROFS)) => Err(error),
+            Err(Errno::NOSPC) if is_full(fd) => Err(Errno::NOSPC),
+            Err(error @ (Errno::DQUOT | Errno::IO | Errno::ROFS)) => Err(error),
             // a namespace that this file system, this id or this user namespace cannot have, or a
             // value that means nothing here
-            Err(_) => Ok(self.skip_xattr(name)),
+            Err(_) => {
+                self.skip_xattr(name);
+                Ok(())
+            }
         }
     }
 
@@ -176,6 +179,6 @@ fn id(id: u64) -> Result<u32> {
 }
 
 fn times(mtime: Timespec) -> Timestamps {
-    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT.into() };
+    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     Timestamps { last_access: unchanged, last_modification: mtime }
 }

@@ -11,9 +11,8 @@
 //! whatever has a valid record is whole. The temporary name is fixed: whoever wants the same rootfs
 //! meets at its lock.
 //!
-//! Layers are untrusted. [`archive`](self) reads them, [`Unpack`] applies them below one descriptor,
-//! and no path with a symlink in it ever reaches the kernel. The umask does not matter: every mode
-//! is set explicitly.
+//! Layers are untrusted. `archive` reads them, `apply` writes them through `tree`, which never gives
+//! the kernel a path with a symlink in it. The umask does not matter: every mode is set explicitly.
 
 mod apply;
 mod archive;
@@ -143,22 +142,26 @@ fn fill(
     interrupt: Option<&Interrupt>,
 ) -> Result<Rootfs> {
     let mut unpacker = Unpacker::new(work.new_tree()?, job.ownership, Limits::default());
-    let start = |layer: &Layer| -> Result<Inflated> {
-        Inflated::start(open_blob(layer)?, layer, interrupt).map_err(reading)
+    let count = job.layers.len();
+    let start = |(index, layer): &(usize, &Layer)| -> Result<Inflated> {
+        let blob = open_blob(layer).map_err(|error| error.context(place(*index, count, layer)))?;
+        Inflated::start(blob, layer, interrupt).map_err(reading)
     };
     let mut layers = job.layers.iter().enumerate().peekable();
-    let mut inflated = layers.peek().map(|(_, layer)| start(layer)).transpose()?;
+    let mut inflated = layers.peek().map(start).transpose()?;
     while let (Some((index, layer)), Some(current)) = (layers.next(), inflated.take()) {
-        tracing::debug!("unpacking layer {} of {}: {}", index + 1, job.layers.len(), layer.digest);
+        tracing::debug!("unpacking {}", place(index, count, layer));
         // the next one inflates into its bounded buffers while this one is written
-        inflated = layers.peek().map(|(_, layer)| start(layer)).transpose()?;
-        let applied = apply(&mut unpacker, layer, current);
-        let place = || format!("layer {} of {} ({})", index + 1, job.layers.len(), layer.digest);
-        applied.map_err(|error| error.context(place()))?;
+        inflated = layers.peek().map(start).transpose()?;
+        apply(&mut unpacker, layer, current).map_err(|error| error.context(place(index, count, layer)))?;
     }
     unpacker.finish()?;
     check(interrupt)?;
     slot.publish(work, &record(job, slot, &unpacker))
+}
+
+fn place(index: usize, count: usize, layer: &Layer) -> String {
+    format!("layer {} of {count} ({})", index + 1, layer.digest)
 }
 
 /// Below this reader the blob's digest is checked, here that of the uncompressed layer.

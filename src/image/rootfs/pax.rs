@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_last_record_counts_and_an_empty_one_takes_back() {
-        let pax = Pax::parse(b"9 uid=12\n9 uid=34\n10 path=ab\n8 path=\n").unwrap();
+        let pax = Pax::parse(b"9 uid=12\n9 uid=34\n11 path=ab\n8 path=\n").unwrap();
         assert_eq!(pax.uid, Some(34));
         assert_eq!(pax.path, None);
     }
@@ -159,7 +159,7 @@ mod tests {
         {
             assert!(Pax::parse(records).is_err(), "{}", String::from_utf8_lossy(records));
         }
-        assert!(Pax::check_global(b"10 path=ab\n").is_err());
+        assert!(Pax::check_global(b"11 path=ab\n").is_err());
         assert!(Pax::check_global(b"14 comment=ab\n").is_ok());
     }
 }

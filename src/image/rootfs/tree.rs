@@ -244,8 +244,11 @@ impl Tree {
     }
 
     fn list(&self, at: &Place) -> Result<Vec<Vec<u8>>> {
+        // a descriptor with O_PATH cannot be read
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&at.fd, ".", flags, Mode::empty())?;
         let mut names = Vec::new();
-        for entry in Dir::read_from(&at.fd)? {
+        for entry in Dir::read_from(&directory)? {
             let name = entry?.file_name().to_bytes().to_vec();
             if name != b"." && name != b".." {
                 names.push(name);

@@ -18,7 +18,8 @@ qemu=(qemu-system-x86_64 -machine q35 -nodefaults -display none -m 1536 -smp 2 -
   -netdev user,id=pxe,restrict=on,net=10.23.24.0/24,host=10.23.24.2 -device virtio-net-pci,netdev=pxe,mac=52:54:00:7d:15:63
   -drive "if=none,id=medium,readonly=on,format=raw,file=${iso//,/,,}")
 case ${BOOT_ACCEL:-tcg} in
-  tcg) qemu+=(-accel tcg,thread=multi -cpu max) ;;
+  # emulated byte by byte, the kernel's `rep stosb` clears one page in a second where program code has been
+  tcg) qemu+=(-accel tcg,thread=multi -cpu max,-erms,-fsrm) ;;
   kvm) qemu+=(-accel kvm -cpu host) ;;
   *) usage ;;
 esac

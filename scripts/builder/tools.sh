@@ -4,7 +4,7 @@ set -euo pipefail
 here=$(dirname "$0")
 # shellcheck disable=SC2016
 "$here/rootfs.sh" tools "$2" essential python3,python3-yaml,xorriso --skip=output/dev \
-  --customize-hook='rm -f "$1"/etc/resolv.conf "$1"/etc/hostname; : > "$1"/etc/machine-id' \
+  --customize-hook='rm -f "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/etc/machine-id; : > "$1"/etc/machine-id' \
   >"$1/layer.tar"
 sha256sum <"$1/layer.tar" >"$1/diff_id"
 zstd -q --rm -9 "$1/layer.tar"

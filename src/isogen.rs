@@ -7,21 +7,14 @@ use std::time::Duration;
 
 use crate::container::{self, Environment, KeepContainer, Run};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::PullPolicy;
 use crate::image::reference::Reference;
+use crate::image::{PullPolicy, REFERENCE_BUILDER};
 use crate::interrupt::Interrupt;
 use crate::iso;
 use crate::site::cloudinit::CloudInit;
-use crate::site::config::{ContainerRuntime, IsoConfiguration, Network};
+use crate::site::config::{BUILDER_CONF, ContainerRuntime, IsoConfiguration, META_DATA, Network};
 use crate::site::document::{DocumentSet, Source};
 use crate::site::volume::{Input, InputsAfter, OutputNames, Staging, Volume};
-
-/// The image of a configuration that names none; `scripts/builder/build.sh` makes it.
-pub const REFERENCE_BUILDER: &str = "localhost/isogen-builder:latest";
-/// Name of the configuration's copy for the builder.
-const BUILDER_CONF: &str = "builder-conf.yaml";
-/// Name of the generated meta-data in the volume.
-const META_DATA: &str = "meta-data";
 
 /// The command line, without what belongs to the terminal.
 pub struct Options {
@@ -76,7 +69,7 @@ pub fn isogen(options: Options, interrupt: Interrupt) -> Result<PathBuf> {
         volume: &volume,
         staging: &site.staging,
         environment: site.environment,
-        privilege: site.configuration.container.security,
+        privilege: site.configuration.container.privilege,
         network: site.network,
         timeout: options.timeout,
         keep: options.keep,

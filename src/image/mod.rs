@@ -21,8 +21,8 @@ pub use store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
-/// The image that `scripts/builder/` makes.
-const REFERENCE_BUILDER: &str = "localhost/isogen-builder:latest";
+/// The image of a configuration that names none; `scripts/builder/build.sh` makes it.
+pub const REFERENCE_BUILDER: &str = "localhost/isogen-builder:latest";
 
 /// When a registry is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -38,7 +38,7 @@ impl fmt::Display for Plan {
             Network::None => "none",
             Network::Host => "host",
         };
-        let privileged = container.security == Privilege::Privileged;
+        let privileged = container.privilege == Privilege::Privileged;
         writeln!(f, "container:\n  network: {network}\n  privileged: {privileged}")?;
         writeln!(f, "  mounts:\n  - {}\n  environment:", container.volume)?;
         for (name, value) in &self.site.environment {

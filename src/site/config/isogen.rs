@@ -142,12 +142,12 @@ fn container_section(
     let runtime = checked(fields, "containerRuntime", runtime, faults, named::<ContainerRuntime>);
     let network = fields.string("network", faults);
     let network = checked(fields, "network", network, faults, named);
-    let security = match fields.boolean("privileged", faults) {
+    let privilege = match fields.boolean("privileged", faults) {
         Some(true) => Privilege::Privileged,
         _ => Privilege::Default,
     };
     let runtime = runtime.unwrap_or_default();
-    Some(ContainerSection { volume: volume?, image, runtime, security, network })
+    Some(ContainerSection { volume: volume?, image, runtime, privilege, network })
 }
 
 /// Parses an enumeration, its error as the message of a fault.

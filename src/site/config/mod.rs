@@ -49,7 +49,7 @@ pub struct ContainerSection {
     pub image: Option<String>,
     /// The driver; the command line may override it.
     pub runtime: ContainerRuntime,
-    pub security: Privilege,
+    pub privilege: Privilege,
     /// `None` leaves the choice to the command line, which has none as its default.
     pub network: Option<Network>,
 }

@@ -28,7 +28,7 @@ fn the_shortest_configuration_gets_the_defaults() {
     let container = &configuration.container;
     assert_eq!(container.volume.host, PathBuf::from("/srv/iso"));
     assert_eq!((container.image.as_deref(), container.network), (None, None));
-    assert_eq!((container.runtime, container.security), (ContainerRuntime::Oci, Privilege::Default));
+    assert_eq!((container.runtime, container.privilege), (ContainerRuntime::Oci, Privilege::Default));
     let builder = &configuration.builder;
     assert_eq!(builder.output_metadata_file_name, "output-metadata.yaml");
     assert_eq!(builder.output_file_name, None);
@@ -60,9 +60,9 @@ builder:
 ",
     )
     .unwrap();
-    let ContainerSection { image, runtime, security, network, volume } = &configuration.container;
+    let ContainerSection { image, runtime, privilege, network, volume } = &configuration.container;
     assert_eq!(image.as_deref(), Some("registry.example/isogen:1"));
-    assert_eq!((*runtime, *security), (ContainerRuntime::Docker, Privilege::Privileged));
+    assert_eq!((*runtime, *privilege), (ContainerRuntime::Docker, Privilege::Privileged));
     assert_eq!((*network, volume.to_string().as_str()), (Some(Network::Host), "/srv/iso:/config"));
     let builder = &configuration.builder;
     assert_eq!(builder.output_file_name.as_deref(), Some("out.iso"));

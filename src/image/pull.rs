@@ -6,7 +6,7 @@ use super::digest::Digest;
 use super::layer::Layer;
 use super::manifest::{self, DOCUMENT_LIMIT, Document, Image};
 use super::registry::{Fetched, Registry, Sink};
-use super::store::{Partial, Slot, Store, Verdict};
+use super::store::{Partial, Presence, Slot, Store, Verdict};
 use super::{Reference, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
@@ -109,10 +109,8 @@ fn configuration(
     interrupt: &Interrupt,
 ) -> Result<oci_spec::image::ImageConfiguration> {
     let config = manifest.config();
-    if store.document(config).is_err() {
-        store.discard(config.digest())?;
-        fetch_blob(store, registry, config.digest(), config.size(), interrupt)?;
-    }
+    let slot = store.slot(config.digest(), config.size(), Presence::ByDigest, interrupt)?;
+    fill(slot, registry, config.digest())?;
     manifest::parse_configuration(&store.document(config)?)
 }
 
@@ -125,7 +123,7 @@ fn fetch_layers(
     let missing = store.missing_layers(image);
     store.require_space(&missing)?;
     for Layer { digest, size, .. } in &missing {
-        fetch_blob(store, registry, digest, *size, interrupt)?;
+        fill(store.slot(digest, *size, Presence::BySize, interrupt)?, registry, digest)?;
     }
     // a manifest may give one digest two sizes
     match store.missing_layers(image).first() {
@@ -137,14 +135,8 @@ fn fetch_layers(
     }
 }
 
-fn fetch_blob(
-    store: &Store,
-    registry: &mut Registry<'_>,
-    digest: &Digest,
-    size: u64,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    match store.slot(digest, size, interrupt)? {
+fn fill(slot: Slot, registry: &mut Registry<'_>, digest: &Digest) -> Result<()> {
+    match slot {
         Slot::Present => Ok(()),
         Slot::Absent(mut partial) => {
             registry.blob(digest, &mut *partial)?;

@@ -149,6 +149,10 @@ impl Members<'_> {
         self.left.set(HEADER_LIMIT);
         for member in archive.entries().doing(ErrorKind::Image, reading)? {
             let mut member = member.doing(ErrorKind::Image, reading)?;
+            // its size is the unpacked one, which says nothing of the archive's bytes
+            if member.header().entry_type().is_gnu_sparse() {
+                return Err(Error::new(ErrorKind::Image, "reading the archive: it has a sparse member"));
+            }
             self.left.set(member.size());
             self.take(&mut member)?;
             // what was not wanted is passed here, so that the next step reads headers only

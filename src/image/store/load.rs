@@ -10,7 +10,7 @@ use std::path::Path;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex};
 
-use super::blob::{self, Slot};
+use super::blob::{self, Presence, Slot};
 use super::{INDEX_DEPTH, Store, archive, layout, names};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::digest::Digest;
@@ -185,7 +185,9 @@ impl Loader<'_> {
     }
 
     fn store_layer(&self, layer: &Layer) -> Result<()> {
-        let Slot::Absent(mut partial) = self.store.slot(&layer.digest, layer.size, self.interrupt)? else {
+        let Slot::Absent(mut partial) =
+            self.store.slot(&layer.digest, layer.size, Presence::BySize, self.interrupt)?
+        else {
             return Ok(());
         };
         let path = blob::path(self.from, &layer.digest);

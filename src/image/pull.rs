@@ -35,6 +35,7 @@ pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -
     if !wanted.is_complete(store, &image) {
         fetch_layers(store, &mut registry, &image, interrupt)?;
     }
+    // blobs before documents before the name: whatever is seen is whole
     for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
         store.put(&document.digest, &document.bytes, interrupt)?;
     }
@@ -43,7 +44,8 @@ pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -
     Ok(image)
 }
 
-/// Pulls the layers that the cache lacks of an image that it knows.
+/// Pulls the layers that the cache lacks of an image that it knows. The tag is not asked again:
+/// it may have moved, and what was found is what is wanted.
 pub(super) fn layers(
     store: &Store,
     wanted: &Wanted<'_>,

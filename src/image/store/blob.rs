@@ -72,7 +72,8 @@ pub enum Slot {
 }
 
 /// A blob under way: a file named by its digest below `.partial`, locked while it is open. What
-/// a killed process left in it is kept, re-hashed and continued.
+/// a killed process left in it is kept, re-hashed and continued: a name that said more than the
+/// digest would leave orphans that nobody takes up again.
 pub struct Partial {
     file: File,
     path: PathBuf,
@@ -290,7 +291,8 @@ pub(super) fn publish(file: &File, from: &Path, dir: &Path, digest: &Digest) -> 
         fs::rename(from, &to)?;
         layout::sync_dir(&parent)
     };
-    publish().doing(ErrorKind::Image, || format!("storing blob {digest} in {}", dir.display()))
+    publish()
+        .map_err(|error| space::write_error(format!("storing blob {digest} in {}", dir.display()), &error))
 }
 
 #[cfg(test)]

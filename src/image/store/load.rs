@@ -108,6 +108,7 @@ impl Loader<'_> {
         Ok(target)
     }
 
+    /// Verifies a document and what it leads to, and gives the configurations found.
     fn visit(&self, plan: &mut Plan, entry: &Descriptor, depth: usize) -> Result<Vec<ImageConfiguration>> {
         manifest::check_document(entry)?;
         let bytes = blob::read(self.from, entry.digest(), Some(entry.size()))?;
@@ -151,6 +152,8 @@ impl Loader<'_> {
         }
     }
 
+    /// Notes the layers, each once. Their digests are checked while they are copied; in an archive
+    /// they have been already.
     fn plan_layers(&self, plan: &mut Plan, layers: &[Layer]) -> Result<()> {
         for layer in layers {
             let Some(size) = blob::size(self.from, &layer.digest) else {
@@ -170,6 +173,7 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Layers first: a document that is there says that what it names may be there too.
     fn store_all(&self, plan: Plan) -> Result<()> {
         if let Take::Copy = self.take {
             self.store.require_space(&self.store.absent(&plan.layers))?;

@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn only_localhost_without_a_port_is_local() {
         assert!(Reference::parse("localhost/x").unwrap().is_local());
-        for elsewhere in ["localhost:5000/x", "127.0.0.1/x", "localhost.example/x", "x"] {
+        for elsewhere in ["localhost:5000/x", "127.0.0.1/x", "localhost.registry.example/x", "x"] {
             assert!(!Reference::parse(elsewhere).unwrap().is_local(), "{elsewhere}");
         }
     }
@@ -285,8 +285,8 @@ mod tests {
             "registry.example:/x",
             "registry.example:99999/x",
             "registry.example:+1/x",
-            "-h.example/x",
-            "h..example/x",
+            "-registry.example/x",
+            "registry..example/x",
             "[::1/x",
             "[zz]/x",
             "[::1]x:1/x",

@@ -173,8 +173,8 @@ mod tests {
         }
         for elsewhere in [
             "registry.example",
-            "127.0.0.1.example",
-            "localhost.example:5000",
+            "127.0.0.1.registry.example",
+            "localhost.registry.example:5000",
             "10.0.0.1:5000",
             "[fe80::1]:5000",
         ] {

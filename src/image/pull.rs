@@ -6,7 +6,7 @@ use super::digest::Digest;
 use super::layer::Layer;
 use super::manifest::{self, DOCUMENT_LIMIT, Document, Image};
 use super::registry::{Fetched, Registry, Sink};
-use super::store::{Partial, Slot, Store, Verdict};
+use super::store::{Partial, Presence, Slot, Store, Verdict};
 use super::{Reference, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
@@ -35,6 +35,7 @@ pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -
     if !wanted.is_complete(store, &image) {
         fetch_layers(store, &mut registry, &image, interrupt)?;
     }
+    // blobs before documents before the name: whatever is seen is whole
     for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
         store.put(&document.digest, &document.bytes, interrupt)?;
     }
@@ -43,7 +44,8 @@ pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -
     Ok(image)
 }
 
-/// Pulls the layers that the cache lacks of an image that it knows.
+/// Pulls the layers that the cache lacks of an image that it knows. The tag is not asked again:
+/// it may have moved, and what was found is what is wanted.
 pub(super) fn layers(
     store: &Store,
     wanted: &Wanted<'_>,
@@ -109,10 +111,8 @@ fn configuration(
     interrupt: &Interrupt,
 ) -> Result<oci_spec::image::ImageConfiguration> {
     let config = manifest.config();
-    if store.document(config).is_err() {
-        store.discard(config.digest())?;
-        fetch_blob(store, registry, config.digest(), config.size(), interrupt)?;
-    }
+    let slot = store.slot(config.digest(), config.size(), Presence::ByDigest, interrupt)?;
+    fill(slot, registry, config.digest())?;
     manifest::parse_configuration(&store.document(config)?)
 }
 
@@ -125,7 +125,7 @@ fn fetch_layers(
     let missing = store.missing_layers(image);
     store.require_space(&missing)?;
     for Layer { digest, size, .. } in &missing {
-        fetch_blob(store, registry, digest, *size, interrupt)?;
+        fill(store.slot(digest, *size, Presence::BySize, interrupt)?, registry, digest)?;
     }
     // a manifest may give one digest two sizes
     match store.missing_layers(image).first() {
@@ -137,14 +137,8 @@ fn fetch_layers(
     }
 }
 
-fn fetch_blob(
-    store: &Store,
-    registry: &mut Registry<'_>,
-    digest: &Digest,
-    size: u64,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    match store.slot(digest, size, interrupt)? {
+fn fill(slot: Slot, registry: &mut Registry<'_>, digest: &Digest) -> Result<()> {
+    match slot {
         Slot::Present => Ok(()),
         Slot::Absent(mut partial) => {
             registry.blob(digest, &mut *partial)?;

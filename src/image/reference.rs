@@ -90,10 +90,12 @@ fn parse(text: &str) -> Result<Reference, String> {
     let (name, tag) = split_tag(rest);
     let tag = tag.map(parse_tag).transpose()?;
     let (registry, repository) = parse_name(name)?;
+    // docker: a digest says it all, so no tag is made up beside it
     let tag = tag.or_else(|| digest.is_none().then(|| DEFAULT_TAG.to_owned()));
     Ok(Reference { registry, repository, tag, digest })
 }
 
+/// Only digests that can be checked are taken; docker's grammar allows any algorithm.
 fn parse_digest(text: &str) -> Result<Digest, String> {
     let digest = Digest::from_str(text).map_err(|error| format!("digest {text:?}: {error}"))?;
     match Hasher::new(digest.algorithm()) {
@@ -112,6 +114,7 @@ fn split_tag(text: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec, "Pulling manifests")
 fn parse_tag(tag: &str) -> Result<String, String> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if tag.len() > TAG_LIMIT {
@@ -179,6 +182,7 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     .filter(|(host, _)| end == 0 || host.len() == end)
 }
 
+/// RFC 1123, 2.1; an address is a host of such labels too.
 fn is_host_label(label: &str) -> bool {
     !label.is_empty()
         && !label.starts_with('-')
@@ -245,7 +249,7 @@ mod tests {
     #[test]
     fn only_localhost_without_a_port_is_local() {
         assert!(Reference::parse("localhost/x").unwrap().is_local());
-        for elsewhere in ["localhost:5000/x", "127.0.0.1/x", "localhost.example/x", "x"] {
+        for elsewhere in ["localhost:5000/x", "127.0.0.1/x", "localhost.registry.example/x", "x"] {
             assert!(!Reference::parse(elsewhere).unwrap().is_local(), "{elsewhere}");
         }
     }
@@ -281,8 +285,8 @@ mod tests {
             "registry.example:/x",
             "registry.example:99999/x",
             "registry.example:+1/x",
-            "-h.example/x",
-            "h..example/x",
+            "-registry.example/x",
+            "registry..example/x",
             "[::1/x",
             "[zz]/x",
             "[::1]x:1/x",

@@ -105,12 +105,12 @@ fn is_loopback(registry: &str) -> bool {
 /// Without any certificates on the host `oci-client` cannot be made, not even for plain HTTP and
 /// not with roots of our own (its `try_from` makes a default client on the way, which panics).
 fn build(scheme: Scheme, options: &Options) -> Result<(Option<Client>, reqwest::Client)> {
-    let without = match build_http(options, Roots::System) {
+    let without = match build_http(scheme, options, Roots::System) {
         Ok(http) => return Ok((Some(build_oci(scheme, options)?), http)),
         Err(error) => error,
     };
     match scheme {
-        Scheme::Http => build_http(options, Roots::None).map(|http| (None, http)),
+        Scheme::Http => build_http(scheme, options, Roots::None).map(|http| (None, http)),
         Scheme::Https => Err(without),
     }
     .map_err(|error| {
@@ -141,11 +141,13 @@ fn build_oci(scheme: Scheme, options: &Options) -> Result<Client> {
         .map_err(|error| Error::caused(ErrorKind::Image, "preparing the registry client", &error))
 }
 
-fn build_http(options: &Options, roots: Roots) -> reqwest::Result<reqwest::Client> {
+fn build_http(scheme: Scheme, options: &Options, roots: Roots) -> reqwest::Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .connect_timeout(options.connect_timeout)
         .read_timeout(options.idle_timeout)
-        .user_agent(USER_AGENT);
+        .user_agent(USER_AGENT)
+        // a manifest by tag has nothing but TLS to vouch for it; no redirect takes that away
+        .https_only(scheme == Scheme::Https);
     match roots {
         Roots::System => builder.build(),
         Roots::None => builder.tls_certs_only([]).build(),
@@ -171,8 +173,8 @@ mod tests {
         }
         for elsewhere in [
             "registry.example",
-            "127.0.0.1.example",
-            "localhost.example:5000",
+            "127.0.0.1.registry.example",
+            "localhost.registry.example:5000",
             "10.0.0.1:5000",
             "[fe80::1]:5000",
         ] {

@@ -45,6 +45,7 @@ impl Failure {
         let error = Error::new(ErrorKind::Image, message);
         match status {
             StatusCode::UNAUTHORIZED => Self::Unauthorized(unauthorized(error)),
+            // RFC 9110, 15.5.9, and RFC 6585, 4: the client may repeat the request
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Self::Transient(error),
             status if status.is_server_error() => Self::Transient(error),
             StatusCode::NOT_FOUND => Self::Final(not_found(error)),
@@ -71,6 +72,7 @@ impl Failure {
             ));
         }
         let certificate = text.contains("certificate");
+        // a refused connection or an unknown name may be a registry or a network that just starts
         match certificate {
             true => Self::Final(ours.hint("the registry's certificate must be trusted by this host (ca-certificates, SSL_CERT_FILE)")),
             false if error.is_connect() => Self::Transient(ours.hint(

@@ -99,7 +99,7 @@ pub(super) async fn blob(
         return Ok(());
     }
     clients.authenticate().await?;
-    let mut stream = match open_blob(clients, digest, sink.offset()).await? {
+    let stream = match open_blob(clients, digest, sink.offset()).await? {
         BlobResponse::Partial(stream) => stream,
         // registries need not heed ranges
         BlobResponse::Full(stream) => {
@@ -107,6 +107,19 @@ pub(super) async fn blob(
             stream
         }
     };
+    pump(stream, sink, progress).await?;
+    match sink.size() - sink.offset() {
+        0 => Ok(()),
+        missing => {
+            let why = format!("the registry's answer ended {missing} bytes too early");
+            Err(Failure::Transient(Error::new(ErrorKind::Image, why)))
+        }
+    }
+}
+
+/// Reads to the end of the answer, past the last byte that is wanted: one that goes on is a fault,
+/// and only a connection that was read to its end can be used again.
+async fn pump(mut stream: SizedStream, sink: &mut dyn Sink, progress: &mut u64) -> Result<(), Failure> {
     while let Some(chunk) = stream.next().await {
         match chunk {
             Ok(chunk) => {
@@ -120,13 +133,7 @@ pub(super) async fn blob(
             Err(error) => return Err(Failure::of_stream(error)),
         }
     }
-    match sink.size() - sink.offset() {
-        0 => Ok(()),
-        missing => {
-            let why = format!("the registry's answer ended {missing} bytes too early");
-            Err(Failure::Transient(Error::new(ErrorKind::Image, why)))
-        }
-    }
+    Ok(())
 }
 
 async fn open_blob(clients: &Clients, digest: &Digest, offset: u64) -> Result<BlobResponse, Failure> {

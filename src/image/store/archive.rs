@@ -89,7 +89,8 @@ pub(super) fn stage(store: &Path, source: &Path, interrupt: &Interrupt) -> Resul
     Ok(staging)
 }
 
-/// Recognises gzip and zstd by their first bytes.
+/// Recognises gzip and zstd by their first bytes (RFC 1952, RFC 8878); names of archives say
+/// little. Several gzip members in a row, as pigz and bgzip write them, are one stream.
 fn decompress(mut file: File) -> io::Result<Box<dyn Read>> {
     let mut magic = [0; 4];
     let count = read_up_to(&mut file, &mut magic)?;
@@ -149,6 +150,10 @@ impl Members<'_> {
         self.left.set(HEADER_LIMIT);
         for member in archive.entries().doing(ErrorKind::Image, reading)? {
             let mut member = member.doing(ErrorKind::Image, reading)?;
+            // its size is the unpacked one, which says nothing of the archive's bytes
+            if member.header().entry_type().is_gnu_sparse() {
+                return Err(Error::new(ErrorKind::Image, "reading the archive: it has a sparse member"));
+            }
             self.left.set(member.size());
             self.take(&mut member)?;
             // what was not wanted is passed here, so that the next step reads headers only
@@ -158,6 +163,8 @@ impl Members<'_> {
         Ok(archive.into_inner().inner)
     }
 
+    /// Writes a member that belongs to a layout. A second one of the same name is an error: which
+    /// of both counts would differ from tool to tool.
     fn take<R: Read>(&mut self, member: &mut tar::Entry<'_, R>) -> Result<()> {
         let path = member.path_bytes().into_owned();
         let Ok(name) = std::str::from_utf8(&path) else { return Ok(()) };
@@ -181,6 +188,7 @@ impl Members<'_> {
         }
     }
 
+    /// Writes a blob and holds it against the digest that is its name.
     fn blob<R: Read>(&self, member: &mut tar::Entry<'_, R>, digest: &Digest) -> Result<()> {
         space::require(self.dir, member.size())?;
         let path = blob::path(self.dir, digest);
@@ -193,6 +201,7 @@ impl Members<'_> {
         self.write(&mut verified, &path)
     }
 
+    /// Writes a new file; `create_new` also refuses to follow whatever may lie there.
     fn write(&self, from: &mut dyn Read, path: &Path) -> Result<()> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o644).open(path);
@@ -217,6 +226,7 @@ impl Members<'_> {
         }
     }
 
+    /// Docker's older archives are the usual mistake.
     fn complain_unless_layout(&self) -> Result<()> {
         if self.seen.contains(LAYOUT) && self.seen.contains(INDEX) {
             return Ok(());

@@ -72,7 +72,8 @@ pub enum Slot {
 }
 
 /// A blob under way: a file named by its digest below `.partial`, locked while it is open. What
-/// a killed process left in it is kept, re-hashed and continued.
+/// a killed process left in it is kept, re-hashed and continued: a name that said more than the
+/// digest would leave orphans that nobody takes up again.
 pub struct Partial {
     file: File,
     path: PathBuf,
@@ -83,43 +84,67 @@ pub struct Partial {
     written: u64,
 }
 
-/// Takes the blob of `digest` to be written, after any other process that is writing it.
-pub(super) fn slot(dir: &Path, digest: &Digest, size: u64, interrupt: &Interrupt) -> Result<Slot> {
+/// What makes a blob that is there good enough not to be written again.
+#[derive(Clone, Copy, Debug)]
+pub enum Presence {
+    /// For layers, which are large and verified when they are applied.
+    BySize,
+    /// For documents: a damaged one is replaced.
+    ByDigest,
+}
+
+/// A blob by its descriptor, and how its presence is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Need<'a> {
+    pub(super) digest: &'a Digest,
+    pub(super) size: u64,
+    pub(super) presence: Presence,
+}
+
+impl Need<'_> {
+    fn is_met(&self, dir: &Path) -> bool {
+        match self.presence {
+            Presence::BySize => size(dir, self.digest) == Some(self.size),
+            Presence::ByDigest => read(dir, self.digest, Some(self.size)).is_ok(),
+        }
+    }
+}
+
+/// Takes the needed blob to be written, after any other process that is writing it.
+pub(super) fn slot(dir: &Path, need: Need<'_>, interrupt: &Interrupt) -> Result<Slot> {
+    let Need { digest, size, .. } = need;
     let unsupported =
         || Error::new(ErrorKind::Image, format!("storing blob {digest}: unknown digest algorithm"));
     let hasher = Hasher::new(digest.algorithm()).ok_or_else(unsupported)?;
     let name = format!("{}-{}", digest.algorithm(), digest.digest());
     let path = dir.join(PARTIAL).join(name);
-    let Some(file) = lock_partial(dir, &path, digest, size, interrupt)? else { return Ok(Slot::Present) };
+    let Some(file) = lock_partial(dir, &path, need, interrupt)? else { return Ok(Slot::Present) };
     let (dir, digest) = (dir.to_owned(), digest.clone());
     let mut partial = Partial { file, path, dir, digest, size, hasher, written: 0 };
     partial.take_up(interrupt)?;
     Ok(Slot::Absent(Box::new(partial)))
 }
 
-/// The locked file, or `None` where another process has made the blob whole meanwhile.
-fn lock_partial(
-    dir: &Path,
-    path: &Path,
-    digest: &Digest,
-    size: u64,
-    interrupt: &Interrupt,
-) -> Result<Option<File>> {
+/// The locked file, or `None` where the blob is there, perhaps because another process has
+/// finished it meanwhile. It is judged under the lock, so that nobody replaces what another has
+/// just put right.
+fn lock_partial(dir: &Path, path: &Path, need: Need<'_>, interrupt: &Interrupt) -> Result<Option<File>> {
     loop {
-        if self::size(dir, digest) == Some(size) {
+        if need.is_met(dir) {
             return Ok(None);
         }
         let file =
             open_partial(dir, path).doing(ErrorKind::Image, || format!("opening {}", path.display()))?;
         lock::wait(&file, path, interrupt)?;
         // the one who held the lock may have renamed this very file to its final place
-        if is_still(&file, path) {
-            match self::size(dir, digest) == Some(size) {
-                // damage was repaired by another, whose leftover this is
-                true => drop(fs::remove_file(path)),
-                false => return Ok(Some(file)),
-            }
+        if !is_still(&file, path) {
+            continue;
         }
+        if !need.is_met(dir) {
+            return Ok(Some(file));
+        }
+        // finished between the two looks; this is the empty file made by the second
+        fs::remove_file(path).doing(ErrorKind::Image, || format!("removing {}", path.display()))?;
     }
 }
 
@@ -266,7 +291,8 @@ pub(super) fn publish(file: &File, from: &Path, dir: &Path, digest: &Digest) -> 
         fs::rename(from, &to)?;
         layout::sync_dir(&parent)
     };
-    publish().doing(ErrorKind::Image, || format!("storing blob {digest} in {}", dir.display()))
+    publish()
+        .map_err(|error| space::write_error(format!("storing blob {digest} in {}", dir.display()), &error))
 }
 
 #[cfg(test)]
@@ -279,8 +305,13 @@ mod tests {
         Digest::from_str(&format!("sha256:{}", sha256_hex(bytes))).unwrap()
     }
 
+    fn take(dir: &Path, digest: &Digest, size: u64) -> Result<Slot> {
+        let need = Need { digest, size, presence: Presence::BySize };
+        slot(dir, need, &Interrupt::manual().unwrap())
+    }
+
     fn absent(dir: &Path, digest: &Digest, size: u64) -> Partial {
-        match slot(dir, digest, size, &Interrupt::manual().unwrap()).unwrap() {
+        match take(dir, digest, size).unwrap() {
             Slot::Absent(partial) => *partial,
             Slot::Present => panic!("{digest} is there"),
         }
@@ -299,10 +330,7 @@ mod tests {
         partial.append(b"def").unwrap();
         partial.finish().unwrap();
         assert_eq!(read(dir.path(), &digest, Some(6)).unwrap(), b"abcdef");
-        assert!(matches!(
-            slot(dir.path(), &digest, 6, &Interrupt::manual().unwrap()).unwrap(),
-            Slot::Present
-        ));
+        assert!(matches!(take(dir.path(), &digest, 6).unwrap(), Slot::Present));
         assert_eq!(fs::read_dir(dir.path().join(PARTIAL)).unwrap().count(), 0);
     }
 
@@ -337,7 +365,7 @@ mod tests {
     fn a_digest_of_an_unknown_algorithm_never_becomes_a_path() {
         let dir = tempfile::tempdir().unwrap();
         let digest = Digest::from_str("md5:0123").unwrap();
-        assert!(slot(dir.path(), &digest, 1, &Interrupt::manual().unwrap()).is_err());
+        assert!(take(dir.path(), &digest, 1).is_err());
         assert!(read(dir.path(), &digest, None).is_err());
         assert_eq!(size(dir.path(), &digest), None);
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{ImageIndex, OciLayout};
 
 use super::blob::read_plain;
-use super::lock;
+use super::{lock, space};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::manifest::DOCUMENT_LIMIT;
 
@@ -142,7 +142,7 @@ fn replace(dir: &Path, name: &str, temporary: &str, bytes: &[u8]) -> Result<()> 
         fs::rename(&temporary, &path)?;
         sync_dir(dir)
     };
-    write().doing(ErrorKind::Image, || format!("writing {}", path.display()))
+    write().map_err(|error| space::write_error(format!("writing {}", path.display()), &error))
 }
 
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {

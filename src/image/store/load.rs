@@ -10,7 +10,7 @@ use std::path::Path;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex};
 
-use super::blob::{self, Slot};
+use super::blob::{self, Presence, Slot};
 use super::{INDEX_DEPTH, Store, archive, layout, names};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::digest::Digest;
@@ -108,6 +108,7 @@ impl Loader<'_> {
         Ok(target)
     }
 
+    /// Verifies a document and what it leads to, and gives the configurations found.
     fn visit(&self, plan: &mut Plan, entry: &Descriptor, depth: usize) -> Result<Vec<ImageConfiguration>> {
         manifest::check_document(entry)?;
         let bytes = blob::read(self.from, entry.digest(), Some(entry.size()))?;
@@ -151,6 +152,8 @@ impl Loader<'_> {
         }
     }
 
+    /// Notes the layers, each once. Their digests are checked while they are copied; in an archive
+    /// they have been already.
     fn plan_layers(&self, plan: &mut Plan, layers: &[Layer]) -> Result<()> {
         for layer in layers {
             let Some(size) = blob::size(self.from, &layer.digest) else {
@@ -170,6 +173,7 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Layers first: a document that is there says that what it names may be there too.
     fn store_all(&self, plan: Plan) -> Result<()> {
         if let Take::Copy = self.take {
             self.store.require_space(&self.store.absent(&plan.layers))?;
@@ -185,7 +189,9 @@ impl Loader<'_> {
     }
 
     fn store_layer(&self, layer: &Layer) -> Result<()> {
-        let Slot::Absent(mut partial) = self.store.slot(&layer.digest, layer.size, self.interrupt)? else {
+        let Slot::Absent(mut partial) =
+            self.store.slot(&layer.digest, layer.size, Presence::BySize, self.interrupt)?
+        else {
             return Ok(());
         };
         let path = blob::path(self.from, &layer.digest);

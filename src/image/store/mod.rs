@@ -21,7 +21,8 @@ use super::reference::Reference;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
-pub(super) use blob::{Partial, Slot, Verdict};
+use blob::Need;
+pub(super) use blob::{Partial, Presence, Slot, Verdict};
 pub use load::Loaded;
 pub use lock::CacheLock;
 pub use names::Listed;
@@ -136,12 +137,8 @@ impl Store {
 
     /// Removes the blob of a layer that was found damaged, so that the next run fetches it anew.
     pub fn discard_blob(&self, layer: &Layer) -> Result<()> {
-        self.discard(&layer.digest)
-    }
-
-    pub(super) fn discard(&self, digest: &Digest) -> Result<()> {
-        manifest::check_digest(digest)?;
-        let path = blob::path(&self.dir, digest);
+        manifest::check_digest(&layer.digest)?;
+        let path = blob::path(&self.dir, &layer.digest);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => other.doing(ErrorKind::Image, || format!("removing {}", path.display())),
@@ -176,19 +173,22 @@ impl Store {
     }
 
     /// Takes a blob to be written; waits for another process that is writing the same one.
-    pub(super) fn slot(&self, digest: &Digest, size: u64, interrupt: &Interrupt) -> Result<Slot> {
-        blob::slot(&self.dir, digest, size, interrupt)
+    pub(super) fn slot(
+        &self,
+        digest: &Digest,
+        size: u64,
+        presence: Presence,
+        interrupt: &Interrupt,
+    ) -> Result<Slot> {
+        blob::slot(&self.dir, Need { digest, size, presence }, interrupt)
     }
 
     /// Stores a small blob. One that is there but damaged is replaced.
     pub(super) fn put(&self, digest: &Digest, bytes: &[u8], interrupt: &Interrupt) -> Result<()> {
-        let size = bytes.len() as u64;
-        if blob::size(&self.dir, digest).is_some() && blob::read(&self.dir, digest, Some(size)).is_err() {
-            self.discard(digest)?;
-        }
-        match self.slot(digest, size, interrupt)? {
+        match self.slot(digest, bytes.len() as u64, Presence::ByDigest, interrupt)? {
             Slot::Present => Ok(()),
             Slot::Absent(mut partial) => {
+                // the bytes are at hand: nothing is to be gained from what an earlier run left
                 partial.restart()?;
                 partial.append(bytes)?;
                 partial.finish()

@@ -8,6 +8,8 @@ use nix::sys::statvfs::statvfs;
 
 use crate::error::{Error, ErrorKind, Result};
 
+const HINT: &str = "make room there, or name a cache elsewhere with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE";
+
 /// Makes sure that `needed` bytes can be written below `dir`.
 pub(super) fn require(dir: &Path, needed: u64) -> Result<()> {
     // a file system that cannot say is left to fail when it is full
@@ -28,6 +30,15 @@ pub(super) fn full(dir: &Path, needed: u64, cause: &io::Error) -> Error {
     exhausted(dir, needed, available(dir).unwrap_or(0)).context(cause.to_string())
 }
 
+/// The error for a small write, with the way out where there was no room.
+pub(super) fn write_error(doing: String, cause: &io::Error) -> Error {
+    let error = Error::caused(ErrorKind::Image, doing, cause);
+    match is_exhausted(cause) {
+        true => error.hint(HINT),
+        false => error,
+    }
+}
+
 fn exhausted(dir: &Path, needed: u64, available: u64) -> Error {
     let mount = mount_point(dir);
     let why = format!(
@@ -35,8 +46,7 @@ fn exhausted(dir: &Path, needed: u64, available: u64) -> Error {
         mount.display(),
         dir.display()
     );
-    Error::new(ErrorKind::Image, why)
-        .hint("make room there, or name a cache elsewhere with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE")
+    Error::new(ErrorKind::Image, why).hint(HINT)
 }
 
 /// Bytes that this user may still write.

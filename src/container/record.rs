@@ -4,15 +4,13 @@
 //! `<state>/runs/<id>/` (0700) holds `record.json`, the lock that living processes hold (flock(2)),
 //! the volume's journal, and everything temporary of the container.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,7 +26,7 @@ const NEW: &str = ".new-";
 pub struct Record {
     id: String,
     dir: PathBuf,
-    lock: Flock<File>,
+    lock: File,
 }
 
 impl Record {
@@ -88,7 +86,7 @@ pub fn is_kept(run_dir: &Path) -> bool {
 pub struct Dead<T> {
     pub dir: PathBuf,
     pub about: T,
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 /// The dead runs below `state` that are not kept, locked against anyone else who looks for them.
@@ -127,7 +125,7 @@ fn remove_stillborn(dir: &Path) {
 }
 
 /// `None` when somebody else holds it.
-fn take_lock(dir: &Path) -> Result<Option<Flock<File>>> {
+fn take_lock(dir: &Path) -> Result<Option<File>> {
     let path = dir.join("lock");
     let doing = || format!("locking {}", path.display());
     let file = OpenOptions::new()
@@ -137,10 +135,11 @@ fn take_lock(dir: &Path) -> Result<Option<Flock<File>>> {
         .mode(0o600)
         .open(&path)
         .doing(ErrorKind::Internal, doing)?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, errno)) => Err(errno).doing(ErrorKind::Internal, doing),
+    // released when the last process that holds it has ended
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).doing(ErrorKind::Internal, doing),
     }
 }
 

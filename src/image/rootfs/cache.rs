@@ -236,6 +236,11 @@ fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<String>> {
 fn sweep_one(parent: &OwnedFd, name: &str) -> Result<bool> {
     let directory = match rustix::fs::openat(parent, name, directory_flags(), Mode::empty()) {
         Err(Errno::NOENT) => return Ok(false),
+        // what was in a rootfs's place need not have been a directory; nobody works on it
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            let removed = remove_tree(parent.as_fd(), name.as_bytes());
+            return removed.map(|()| true).failed(&format!("removing {name}"));
+        }
         other => other.failed(&format!("opening {name}"))?,
     };
     match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {

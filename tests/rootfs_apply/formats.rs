@@ -264,3 +264,12 @@ fn what_follows_the_archive_is_in_the_digest() {
     let layer = site.add_blob(&gzip(&tar), &tar, MediaType::ImageLayerGzip);
     assert_eq!(list(site.unpack(&[layer]).unwrap().path()), "a = 1");
 }
+
+#[test]
+fn the_last_of_two_attributes_of_one_name_counts() {
+    let records = vec![("SCHILY.xattr.user.a", b"1".to_vec()), ("SCHILY.xattr.user.a", b"2".to_vec())];
+    let applied = apply([Tar::new().entry(Entry { pax: records, ..of("f") })]);
+    let mut value = [0; 8];
+    let length = rustix::fs::lgetxattr(applied.path("f"), "user.a", &mut value[..]).unwrap();
+    assert_eq!(&value[..length], b"2");
+}

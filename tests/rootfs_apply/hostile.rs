@@ -190,7 +190,7 @@ fn random_layer(numbers: &mut Numbers, victim: &str) -> Tar {
 fn no_combination_of_links_and_names_reaches_outside() {
     let mut numbers = Numbers(1);
     let mut accepted = 0;
-    for _ in 0..150 {
+    for _ in 0..80 {
         let site = Site::new();
         let victim = site.victim().to_str().unwrap().to_owned();
         let layers: Vec<_> = (0..3).map(|_| site.add(random_layer(&mut numbers, &victim))).collect();
@@ -199,7 +199,7 @@ fn no_combination_of_links_and_names_reaches_outside() {
             Err(_) => site.check_empty(),
         }
     }
-    assert!(accepted > 30, "only {accepted} were accepted: the test proves little");
+    assert!(accepted > 15, "only {accepted} were accepted: the test proves little");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn no_damage_to_an_archive_is_worse_than_an_error() {
     ];
     let whole =
         Tar::new().file("a", "1").symlink("b", "a").entry(Entry { data: b"1234", pax, ..of("s") }).dir("d").0;
-    for _ in 0..150 {
+    for _ in 0..80 {
         let mut bytes = whole.clone();
         let block = numbers.below(bytes.len() / 512) * 512;
         for _ in 0..=numbers.below(3) {

@@ -45,7 +45,8 @@ fn the_suite_passes_for_every_kind_of_user() {
 }
 
 fn wait_for_namespace(pid: u32) {
-    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
+    let namespace =
+        |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).expect("a user namespace can be made");
     while namespace(&pid.to_string()) == namespace("self") {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

@@ -12,7 +12,7 @@ use super::failure::{Failed, invalid};
 use super::record::{Mapping, Record, VERSION};
 use super::remove::{empty_directory, remove_tree};
 use super::{Rootfs, check};
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Doing, Error, ErrorKind, Fault, Result};
 use crate::image::digest::Digest;
 use crate::image::layer::{Layer, chain_id};
 use crate::interrupt::Interrupt;
@@ -58,7 +58,8 @@ impl<'a> Slot<'a> {
         let path = self.parent().join(self.name());
         let directory = match rustix::fs::open(&path, directory_flags(), Mode::empty()) {
             Ok(directory) => directory,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            // EACCES: another user's, 0700
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => return Ok(None),
             Err(errno) => return Err(errno).failed(&format!("opening {}", path.display())),
         };
         match self.trusted_record(&directory) {
@@ -137,9 +138,9 @@ impl<'a> Slot<'a> {
         rustix::fs::renameat(&work.parent, name, &work.parent, &aside)
             .failed("setting the invalid one aside")?;
         rustix::fs::renameat(&work.parent, &work.name, &work.parent, name).failed("making it visible")?;
-        if let Err(errno) = remove_tree(work.parent.as_fd(), aside.as_bytes()) {
-            // the next sweep gets it
-            tracing::warn!("removing {aside}: {errno}");
+        // a sweep may be at it already; if this fails, the next one gets it
+        if let Err(error) = sweep_one(&work.parent, &aside) {
+            tracing::warn!("{error}");
         }
         Ok(())
     }
@@ -206,17 +207,30 @@ pub(super) fn sweep(cache: &Path, mapping: &Mapping) -> Result<u64> {
         Err(Errno::NOENT) => return Ok(0),
         other => other.failed(&format!("opening {}", path.display()))?,
     };
-    let mut removed = 0;
-    let entries = Dir::read_from(&parent).failed(&format!("listing {}", path.display()))?;
-    for entry in entries {
-        let entry = entry.failed(&format!("listing {}", path.display()))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(&temporary_prefix(mapping)) && sweep_one(&parent, &name)? {
-            tracing::info!("removed {name}, which an interrupted unpack had left");
-            removed += 1;
+    let (mut removed, mut faults) = (0, Vec::new());
+    for name in names(&parent).failed(&format!("listing {}", path.display()))? {
+        if !name.starts_with(&temporary_prefix(mapping)) {
+            continue;
+        }
+        match sweep_one(&parent, &name) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("removed {name}, which an interrupted unpack had left");
+                removed += 1;
+            }
+            // to the end all the same
+            Err(error) => faults.push(Fault::new(None, error.to_string())),
         }
     }
-    Ok(removed)
+    match faults.is_empty() {
+        true => Ok(removed),
+        false => Err(Error::faults(ErrorKind::Image, format!("sweeping {}", path.display()), faults)),
+    }
+}
+
+fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<String>> {
+    let name = |entry: rustix::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    Dir::read_from(directory)?.map(|entry| entry.map(name)).collect()
 }
 
 /// Whether [`sweep`] would find work, or directories that another process works on.
@@ -229,6 +243,11 @@ pub(super) fn has_leftovers(cache: &Path, mapping: &Mapping) -> bool {
 fn sweep_one(parent: &OwnedFd, name: &str) -> Result<bool> {
     let directory = match rustix::fs::openat(parent, name, directory_flags(), Mode::empty()) {
         Err(Errno::NOENT) => return Ok(false),
+        // what was in a rootfs's place need not have been a directory; nobody works on it
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            let removed = remove_tree(parent.as_fd(), name.as_bytes());
+            return removed.map(|()| true).failed(&format!("removing {name}"));
+        }
         other => other.failed(&format!("opening {name}"))?,
     };
     match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
@@ -257,7 +276,10 @@ fn wait_for(directory: &OwnedFd, interrupt: Option<&Interrupt>) -> Result<()> {
         match rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-            Err(errno) => return Err(errno).failed("locking the temporary directory"),
+            Err(errno) => {
+                let failed = Err(errno).failed("locking the temporary directory");
+                return failed.map_err(|error| error.hint("name a local directory with --rootfs-cache"));
+            }
         }
         check(interrupt)?;
         if !std::mem::replace(&mut told, true) {

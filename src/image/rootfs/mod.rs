@@ -12,7 +12,8 @@
 //! meets at its lock.
 //!
 //! Layers are untrusted. `archive` reads them, `apply` writes them through `tree`, which never gives
-//! the kernel a path with a symlink in it. The umask does not matter: every mode is set explicitly.
+//! the kernel a path with a symlink in it. Every mode is set explicitly, so the umask only has
+//! to spare the owner's bits.
 
 mod apply;
 mod archive;
@@ -74,7 +75,7 @@ pub fn find(cache: &Path, mapping: &Mapping, layers: &[Layer]) -> Result<Option<
 /// What to unpack, where and as whom.
 #[derive(Clone, Copy)]
 pub struct Unpack<'a> {
-    /// The cache directory; made if it is not there.
+    /// The cache directory, made if it is not there; a relative one makes a relative rootfs.
     pub cache: &'a Path,
     pub mapping: &'a Mapping,
     pub ownership: Ownership,
@@ -86,7 +87,8 @@ pub struct Unpack<'a> {
 ///
 /// Runs inside the mapping, with euid 0 there and the capabilities it gives (or as a plain user, for
 /// [`Ownership::Own`]); starts threads and ends them. Of concurrent calls for the same rootfs, also
-/// of other processes, one unpacks and the others wait for it.
+/// of other processes, one unpacks and the others wait for it. `open_blob` gives regular files, and is
+/// asked for a layer's while the one before is still written.
 ///
 /// Fails with [`ErrorKind::Image`](crate::error::ErrorKind::Image) for a damaged or hostile layer,
 /// a full or unwritable cache and ids that the mapping lacks, and leaves nothing then.

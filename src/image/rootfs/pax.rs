@@ -56,7 +56,7 @@ impl Pax {
 
     fn set_extension(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-            self.xattrs.retain(|(known, _)| known != name);
+            // set in this order, so the last one of a name stays
             self.xattrs.push((name.to_vec(), value.to_vec()));
         } else if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
             self.sparse.set(key, value)?;

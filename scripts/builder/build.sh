@@ -13,11 +13,11 @@ flock 9
 
 # a process group of its own, so that one signal reaches mmdebstrap and whatever it is piped into
 set -m
-child=
+child='' signal=TERM
 stop() {
   trap '' INT TERM HUP
-  [[ -z $child ]] || kill -TERM -- "-$child" 2>/dev/null || :
-  wait || :
+  # mmdebstrap takes its time to unmount and remove what it made
+  [[ -z $child ]] || while kill -"$signal" -- "-$child" 2>/dev/null; do signal=0 && sleep 0.2; done
   exit "$1"
 }
 trap 'stop 129' HUP

@@ -12,7 +12,8 @@ def read_yaml(path):
     with open(path, "rb") as file:
         text = file.read()
     try:
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        # not the loader in C: it overflows the stack on deep nesting
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""

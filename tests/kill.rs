@@ -49,7 +49,7 @@ fn try_often(victim: Victim) {
     let times = std::env::var("AIRSHIP_TEST_KILLS").map_or(4, |text| text.parse().unwrap());
     let registry = DockerRegistry::start();
     let noise = Entry::file("noise", noise(24 << 20));
-    let marker = format!("86400.{}", std::process::id());
+    let marker = format!("86400.{}{}", victim as u8, std::process::id());
     let script =
         format!("if grep -q slow $BUILDER_CONFIG; then sleep {marker} & sleep 0.4; kill $!; fi\n{BUILD}");
     let reference = registry.push("builder", "1", &builder(&script).layer(&[noise]).build());

@@ -49,19 +49,25 @@ pub enum NetworkMode {
 /// Runs the container, then waits until the command line has judged the outputs and closes the
 /// pipe; then finishes what the journal of the volume says, and removes the record.
 pub fn run(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<serde_json::Value> {
-    let supervised = supervise(channels, rung, task);
-    if let Err(error) = &supervised {
-        send(&channels.up, &Up::Failed(error.clone()))?;
+    if let Err(error) = supervise(channels, rung, task) {
+        tell(channels, &Up::Failed(error));
     }
     warn_of(reap::after_builder(task));
-    send(&channels.up, &Up::Stopped)?;
-    while let Some(message) = channels.down.next()? {
+    tell(channels, &Up::Stopped);
+    while let Ok(Some(message)) = channels.down.next() {
         if matches!(message, Down::Remove) {
             warn_of(reap::remove_container(&task.run_dir, &task.id));
-            send(&channels.up, &Up::Removed)?;
+            tell(channels, &Up::Removed);
         }
     }
     reap::reap(&task.run_dir)
+}
+
+/// The command line may have been killed: then nobody listens, and all the more has to be cleaned up.
+fn tell(channels: &Channels, message: &Up) {
+    if let Err(error) = send(&channels.up, message) {
+        tracing::debug!("{error}");
+    }
 }
 
 fn warn_of(result: Result<()>) {

@@ -132,11 +132,12 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     user::give_inputs(&task.volume, &task.inputs, &user)?;
     container.start().doing(ErrorKind::Builder, || "starting the container".into())?;
     send(&channels.up, &Up::Started)?;
-    let code = wait(channels, &children, init_of(&container)?)?;
-    if let Some(code) = code {
-        send(&channels.up, &Up::Exited { code })?;
+    // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then
+    // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
+    match wait(channels, &children, init_of(&container)?)? {
+        Some(code) => send(&channels.up, &Up::Exited { code }),
+        None => Ok(()),
     }
-    container.delete(true).doing(ErrorKind::Internal, || "deleting the container".into())
 }
 
 /// Blocked before anything is forked, so that no child's end can be missed.

@@ -13,14 +13,16 @@ packages+=${BUILDER_EXTRA_PACKAGES:+,$BUILDER_EXTRA_PACKAGES}
 
 medium=$out/tree/usr/share/isogen
 mkdir -p "$medium/live" "$medium/boot"
-# The date comes from SOURCE_DATE_EPOCH; mksquashfs refuses to be told it twice. It ignores the tar's entry for the root.
+# The date comes from SOURCE_DATE_EPOCH; mksquashfs refuses to be told it twice. It ignores the tar's entry for the
+# root, and gives that to whoever runs it.
+if [[ $EUID == 0 ]]; then squash=(mksquashfs); else squash=(fakeroot mksquashfs); fi
 # shellcheck disable=SC2016
 "$here/rootfs.sh" live "$2" minbase "$packages" \
   --essential-hook='mkdir -p "$1"/etc/initramfs-tools/conf.d; printf "COMPRESS=zstd\nCOMPRESSLEVEL=3\n" > "$1"/etc/initramfs-tools/conf.d/compress' \
   --customize-hook="$(<"$here/live-hook.sh")" \
   --customize-hook="copy-out /boot/vmlinuz /boot/initrd.img '$medium/live'" \
   --customize-hook='rm -rf "$1"/boot/* "$1"/vmlinuz* "$1"/initrd.img*' |
-  mksquashfs - "$medium/live/filesystem.squashfs" -tar -root-mode 755 -root-uid 0 -root-gid 0 -no-progress -quiet \
+  "${squash[@]}" - "$medium/live/filesystem.squashfs" -tar -root-mode 755 -no-progress -quiet \
     -comp zstd -Xcompression-level "$BUILDER_SQUASHFS_LEVEL"
 "$here/boot.sh" "$medium/boot"
 chmod 644 "$medium"/*/*

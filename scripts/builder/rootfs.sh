@@ -31,5 +31,7 @@ options=(
   --customize-hook="printf 'deb http://deb.debian.org/debian %s main\n' $BUILDER_SUITE $BUILDER_SUITE-updates > \"\$1\"/etc/apt/sources.list"
   --customize-hook="echo deb http://deb.debian.org/debian-security $BUILDER_SUITE-security main >> \"\$1\"/etc/apt/sources.list"
   --customize-hook='rm -rf "$1"/var/cache/* "$1"/var/lib/apt/lists/* "$1"/var/log/* "$1"/tmp/* "$1"/var/lib/dpkg/*-old "$1"/run/*'
+  # compiled while packages were installed, other than by their scripts: with dates
+  --customize-hook='rm -rf "$1"/usr/share/python3/debpython/__pycache__'
 )
 exec mmdebstrap "${options[@]}" "$BUILDER_SUITE" - "$layers/apt.sources"

@@ -34,6 +34,7 @@ executable() { # NAME: the test's executable, as cargo says
 
 scripts/setup.sh test
 step "the scripts" shellcheck --external-sources scripts/*.sh scripts/builder/*.sh .ci/run
+step "the builder script" python3 -m unittest discover tests/builder
 step "the tests" cargo test --release --locked
 if [[ $EUID == 0 ]]; then
   user airship-single none

@@ -79,7 +79,7 @@ fn a_volume_that_cannot_be_used_is_refused_before_anything_else() {
     site.configure("localhost/test-builder:1", "");
     if !nix::unistd::geteuid().is_root() {
         fs::set_permissions(site.volume(), PermissionsExt::from_mode(0o500)).unwrap();
-        site.fail(&[], 2, &["volume", "Permission denied"]);
+        site.fail(&[], 2, &["volume", "not writable"]);
         fs::set_permissions(site.volume(), PermissionsExt::from_mode(0o700)).unwrap();
     }
 }

@@ -68,7 +68,7 @@ impl Rung {
         let (dir, rootfs) = (run_dir.display(), rootfs.display());
         format!(
             "The container is kept in {dir}; it may hold secrets.\n  look into it: {enter} sh -c 'mount -t overlay \
-             -o lowerdir={dir}/overlay/upper:{rootfs}{option} overlay {dir}/merged && exec chroot {dir}/merged /bin/sh'\
+             -o lowerdir={dir}/overlay/upper:{rootfs}{option} overlay {dir}/merged && exec unshare -R {dir}/merged /bin/sh'\
              \n  remove it: {remove}rm -rf {dir}"
         )
     }

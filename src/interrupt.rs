@@ -27,10 +27,15 @@ impl Interrupt {
     }
 
     /// Blocks SIGINT, SIGTERM and SIGHUP in this thread and those it will start, and has them
-    /// counted by a thread of its own. Call before any other thread exists.
+    /// counted by a thread of its own. Those that the caller ignores (nohup(1), background jobs)
+    /// stay ignored. Call before any other thread exists, and not before there is something to
+    /// clean up: until then the default action is right.
     pub fn from_signals() -> Result<Self> {
         let interrupt = Self::manual()?;
-        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let ignored = ignored_signals();
+        let heeded = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        let heeded = heeded.into_iter().filter(|signal| ignored >> (*signal as i32 - 1) & 1 == 0);
+        let signals = SigSet::from_iter(heeded);
         signals.thread_block().doing(ErrorKind::Internal, || "blocking signals".into())?;
         let counting = interrupt.clone();
         std::thread::spawn(move || {
@@ -68,6 +73,13 @@ impl Interrupt {
         let name = Signal::try_from(signal).map_or_else(|_| signal.to_string(), |s| s.as_str().to_owned());
         Error::new(ErrorKind::Interrupted(signal), format!("interrupted by {name}"))
     }
+}
+
+/// Bit `n - 1` for signal `n` (proc(5), `SigIgn`).
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Readable from the first signal on; each signal is one byte, its number.

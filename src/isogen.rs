@@ -46,12 +46,13 @@ pub struct Site {
 ///
 /// Errors have the kind, and so the exit code, of the stage that met them. However it ends, the
 /// inputs are gone from the volume unless they were to be kept, and without success the volume's
-/// older outputs are back in place.
-pub fn isogen(options: Options, interrupt: Interrupt) -> Result<PathBuf> {
+/// older outputs are back in place. From the first write on, SIGINT, SIGTERM and SIGHUP end it
+/// with [`ErrorKind::Interrupted`].
+pub fn isogen(options: Options) -> Result<PathBuf> {
     let site = Site::read(&options)?;
+    let interrupt = Interrupt::from_signals()?;
     let mount = &site.configuration.container.volume;
     let volume = Volume::open(&mount.host, &mount.container)?;
-    interrupt.check()?;
     let runtime = options.runtime.unwrap_or(site.configuration.container.runtime);
     let mut container = container::driver(
         runtime,
@@ -95,6 +96,7 @@ impl Site {
         let documents = DocumentSet::read(&options.documents)?;
         tracing::info!("Creating cloud-init for ephemeral K8s");
         let cloud_init = CloudInit::generate(&documents, &configuration)?;
+        warn_of_host_name(&cloud_init, &reference);
         let network = options.network.or(configuration.container.network).unwrap_or(Network::None);
         Ok(Self {
             staging: staging(&configuration, cloud_init, options.inputs_after)?,
@@ -103,6 +105,17 @@ impl Site {
             network,
             configuration,
         })
+    }
+}
+
+/// meta-data is ours; builders that do not know of it leave a node without its name.
+fn warn_of_host_name(cloud_init: &CloudInit, reference: &Reference) {
+    let only_in_meta_data = cloud_init.user_data_names_host() == Some(false);
+    if only_in_meta_data && reference.to_string() != REFERENCE_BUILDER {
+        tracing::warn!(
+            "user-data sets no hostname; {:?} is in meta-data, which builders other than the reference one may ignore",
+            cloud_init.host_name
+        );
     }
 }
 

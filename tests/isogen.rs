@@ -216,6 +216,25 @@ fn the_images_user_builds_and_the_caller_owns_the_result() {
 }
 
 #[test]
+fn no_other_program_is_needed() {
+    let site = Site::with_builder(BUILD);
+    let output = site.isogen(&[]).env("PATH", "/nonexistent").output().unwrap();
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("as root") || said.contains("with a single id"), "{said}");
+    site.assert_outputs();
+}
+
+#[test]
+fn a_host_name_that_only_meta_data_has_is_warned_about() {
+    let site = Site::with_builder(BUILD);
+    assert!(stderr(&site.succeed(&[])).contains("warning: user-data sets no hostname; \"node-1\""));
+    let text = fs::read_to_string(site.path("site.yaml")).unwrap();
+    fs::write(site.path("site.yaml"), text.replace("password", "hostname: x\\npassword")).unwrap();
+    assert!(!stderr(&site.succeed(&[])).contains("sets no hostname"));
+}
+
+#[test]
 fn a_signal_reaches_the_builder_and_ends_the_run() {
     for (number, code) in [(libc_signal::INT, 130), (libc_signal::TERM, 143), (libc_signal::HUP, 129)] {
         let site = Site::with_builder(
@@ -229,6 +248,37 @@ fn a_signal_reaches_the_builder_and_ends_the_run() {
         assert_eq!(site.names(), ["started"], "no input is left");
         site.assert_clean();
     }
+}
+
+#[test]
+fn a_signal_that_the_caller_ignores_stays_ignored() {
+    let site = Site::with_builder(&format!("touch /config/started; sleep 1; rm /config/started\n{BUILD}"));
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
+    let child = site.start_below(command, &[]);
+    signal(&child, libc_signal::HUP);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_signal_while_documents_are_awaited_ends_the_program() {
+    let site = Site::new();
+    let mut child = site.isogen(&["-"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, libc_signal::INT);
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc_signal::INT));
+}
+
+#[test]
+fn the_builder_has_the_usual_umask() {
+    let site = Site::with_builder(&format!("umask\n{BUILD}"));
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+    let output = site.below(command, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(site.log().starts_with("0022\n"), "{}", site.log());
 }
 
 #[test]

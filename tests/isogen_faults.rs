@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use common::faulty::{Fault, FaultyRegistry};
-use common::image::{Entry, TestImage};
+use common::image::{Entry, TestImage, noise};
 use common::site::{BUILD, Site, builder, documents, iso, program, stderr};
 use serde_json::json;
 
@@ -245,17 +245,6 @@ fn full_cache_below(prefix: &[&str]) {
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert!(stderr(&output).contains(&*cache.to_string_lossy()), "{}", stderr(&output));
     assert!(site.names().is_empty());
-}
-
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..size).map(|_| next()).collect()
 }
 
 // ---- exit 5: host

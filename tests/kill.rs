@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::docker_registry::DockerRegistry;
-use common::image::Entry;
+use common::image::{Entry, noise};
 use common::site::{BUILD, INPUTS, Site, builder, iso, program};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -203,17 +203,6 @@ fn assert_no_cgroup(site: &Site) {
             assert!(!cgroup.exists(), "{}", cgroup.display());
         }
     }
-}
-
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    (0..size / 8).flat_map(|_| next().to_le_bytes()).collect()
 }
 
 /// Between 0 and 1.

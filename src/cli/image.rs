@@ -29,11 +29,12 @@ pub enum ImageCommand {
     },
 }
 
-pub fn run(command: ImageCommand, interrupt: &Interrupt) -> Result<()> {
+pub fn run(command: ImageCommand) -> Result<()> {
     match command {
         ImageCommand::Load { path, name, cache } => {
             let name = name.as_deref().map(Reference::parse).transpose()?;
-            let loaded = Store::open(&cache.dir()?)?.load_as(&path, name.as_ref(), interrupt)?;
+            let interrupt = Interrupt::from_signals()?;
+            let loaded = Store::open(&cache.dir()?)?.load_as(&path, name.as_ref(), &interrupt)?;
             let lines = loaded.iter().map(|image| format!("{}@{}\n", image.reference, image.digest));
             print(&lines.collect::<String>())
         }

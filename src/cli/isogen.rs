@@ -7,7 +7,6 @@ use std::time::Duration;
 use airshipctl::container::{KeepContainer, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::PullPolicy;
-use airshipctl::interrupt::Interrupt;
 use airshipctl::isogen::{self, Options, plan};
 use airshipctl::site::config::{ContainerRuntime, Network};
 use airshipctl::site::document::Source;
@@ -53,13 +52,13 @@ pub struct IsogenArgs {
     dry_run: bool,
 }
 
-pub fn run(args: IsogenArgs, debug: bool, interrupt: Interrupt) -> Result<()> {
+pub fn run(args: IsogenArgs, debug: bool) -> Result<()> {
     let dry_run = args.dry_run;
     let options = args.options(debug)?;
     if dry_run {
         return print(&plan::plan(&options)?.to_string());
     }
-    let image = isogen::isogen(options, interrupt)?;
+    let image = isogen::isogen(options)?;
     print(&format!("{}\n", image.display()))
 }
 

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use airshipctl::error::{Error, Result};
-use airshipctl::interrupt::Interrupt;
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
@@ -77,7 +76,7 @@ impl CacheArgs {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log::to_terminal(if cli.debug { log::Level::Debug } else { log::Level::Info });
-    match Interrupt::from_signals().and_then(|interrupt| run(cli, interrupt)) {
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
@@ -86,10 +85,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, interrupt: Interrupt) -> Result<()> {
+fn run(cli: Cli) -> Result<()> {
     match cli.command {
-        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, interrupt),
-        Command::Image(command) => image::run(command, &interrupt),
+        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug),
+        Command::Image(command) => image::run(command),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),
     }

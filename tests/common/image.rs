@@ -405,3 +405,15 @@ impl Layout {
         tar(&self.members())
     }
 }
+
+/// Bytes that do not compress, the same each time (Marsaglia's xorshift).
+pub fn noise(size: usize) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    (0..size / 8).flat_map(|_| next().to_le_bytes()).collect()
+}

@@ -217,9 +217,26 @@ impl Site {
         assert_eq!(fs::read(self.volume().join("out.iso")).unwrap(), iso());
     }
 
+    /// The command of [`Site::isogen`] as arguments of another program.
+    pub fn below(&self, mut wrapper: Command, arguments: &[&str]) -> Command {
+        let command = self.isogen(arguments);
+        wrapper.arg(command.get_program()).args(command.get_args()).env_clear();
+        wrapper.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        wrapper.stdin(Stdio::null()).current_dir(self.dir.path());
+        wrapper
+    }
+
     /// Starts a run and waits until the builder has made the file `started` in the volume.
     pub fn start(&self, arguments: &[&str]) -> Child {
-        let mut child = self.isogen(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.wait_until_started(self.isogen(arguments))
+    }
+
+    pub fn start_below(&self, wrapper: Command, arguments: &[&str]) -> Child {
+        self.wait_until_started(self.below(wrapper, arguments))
+    }
+
+    fn wait_until_started(&self, mut command: Command) -> Child {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         for _ in 0..600 {
             if self.volume().join("started").exists() {
                 return child;

@@ -72,6 +72,11 @@ impl CloudInit {
         }
     }
 
+    /// Whether user-data names the host itself; `None` where that cannot be told.
+    pub fn user_data_names_host(&self) -> Option<bool> {
+        user_data::names_host(&self.user_data)
+    }
+
     /// What cloud-init will take the user-data for.
     pub fn user_data_kind(&self) -> UserDataKind {
         UserDataKind::detect(&self.user_data)

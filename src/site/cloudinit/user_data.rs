@@ -1,5 +1,7 @@
 //! What cloud-init takes user-data for.
 
+use crate::site::yaml::{self, Budget, Origin};
+
 /// The kinds of user-data, told apart by their first bytes as cloud-init does it
 /// (`cloudinit/user_data.py` and `handlers/__init__.py`, `INCLUSION_TYPES_MAP`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +50,35 @@ impl UserDataKind {
     }
 }
 
+/// Whether the node's name comes from user-data (`hostname` or `fqdn` of cloud-config); `None` where
+/// that would take more than a look: other kinds, or text that is not YAML.
+pub(super) fn names_host(user_data: &[u8]) -> Option<bool> {
+    if UserDataKind::detect(user_data) != UserDataKind::CloudConfig {
+        return None;
+    }
+    let mut faults = Vec::new();
+    let origin = Origin::new("user-data", None);
+    let documents = yaml::parse(&origin, user_data, &mut Budget::default(), &mut faults);
+    let (_, root) = documents.first().filter(|_| faults.is_empty())?;
+    Some(["hostname", "fqdn"].iter().any(|key| root.get(key).is_some()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_name_is_looked_for_in_cloud_config_alone() {
+        for (user_data, expected) in [
+            ("#cloud-config\nhostname: a\n", Some(true)),
+            ("#cloud-config\nfqdn: a.example\n", Some(true)),
+            ("#cloud-config\nusers: []\n", Some(false)),
+            ("#cloud-config\n[", None),
+            ("#!/bin/sh\nhostname a\n", None),
+        ] {
+            assert_eq!(names_host(user_data.as_bytes()), expected, "{user_data:?}");
+        }
+    }
 
     #[test]
     fn kinds_are_told_by_their_first_bytes() {

@@ -21,6 +21,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::stat::Mode;
 
 use super::protocol::{Down, Incoming, Job, Task, Up, VERSION, send};
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -65,6 +66,8 @@ impl Channels {
     fn take() -> Result<Self> {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
             .doing(ErrorKind::Internal, || "unblocking signals".into())?;
+        // the container's; whoever calls us may have a stricter one, which builders do not expect
+        nix::sys::stat::umask(Mode::from_bits_truncate(0o022));
         let (down, up) = (move_away(0)?, move_away(1)?);
         let null = File::open("/dev/null").doing(ErrorKind::Host, || "opening /dev/null".into())?;
         let doing = || "setting up standard input and output".to_owned();

@@ -140,10 +140,11 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     }
 }
 
-/// Blocked before anything is forked, so that no child's end can be missed.
+/// Blocked before anything is forked: no child's end can be missed then, and a signal for the
+/// container's init waits until that can take it, where a pid 1 would otherwise ignore it.
 fn child_signals() -> Result<SignalFd> {
+    SigSet::all().thread_block().doing(ErrorKind::Internal, || "blocking signals".into())?;
     let mask = SigSet::from_iter([Signal::SIGCHLD]);
-    mask.thread_block().doing(ErrorKind::Internal, || "blocking signals".into())?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .doing(ErrorKind::Internal, || "waiting for signals".into())
 }

@@ -35,7 +35,7 @@ case $mode in
   *-usb) qemu+=(-device qemu-xhci -device usb-storage,drive=medium,bootindex=0) ;;
 esac
 timeout "${BOOT_TIMEOUT:-1500}" "${qemu[@]}" &
-trap 'kill $! 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill $! 2>/dev/null || :; rm -rf "$dir"' EXIT
 status=0
 wait $! || status=$?
 echo "$mode: qemu ended with status $status after $SECONDS s"

@@ -63,6 +63,8 @@ fn try_often(victim: Victim) {
         println!("{victim:?} after {instant:?} of {whole:?}");
         let ended = strike(&site, victim, instant);
         assert_nothing_runs(&site, &marker, victim);
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        assert!(!mounts.contains(&*site.path("").to_string_lossy()), "{mounts}");
         if victim != Victim::Both {
             assert_undone(&site, ended);
         }
@@ -175,10 +177,12 @@ fn assert_undone(site: &Site, ended: Ended) {
     loop {
         let names = site.names();
         let secret = names.iter().any(|name| INPUTS.contains(&name.as_str()) || name.starts_with('.'));
-        if !secret {
+        // the builder may have copied them into its root, which lies below the record
+        let records = fs::read_dir(site.path("state/runs")).map_or(0, Iterator::count);
+        if !secret && records == 0 {
             break;
         }
-        assert!(Instant::now() < until, "{names:?}");
+        assert!(Instant::now() < until, "{names:?}, {records} records");
         std::thread::sleep(Duration::from_millis(20));
     }
     let found = fs::read(site.volume().join("out.iso")).unwrap();

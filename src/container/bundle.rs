@@ -280,3 +280,101 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Resul
         .build()
         .doing(ErrorKind::Internal, || format!("describing the mount on {destination}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oci_spec::image::{ConfigBuilder, ImageConfigurationBuilder, RootFsBuilder};
+
+    fn image(entrypoint: &[&str], cmd: &[&str], env: &[&str]) -> ImageConfiguration {
+        let config =
+            ConfigBuilder::default().entrypoint(strings(entrypoint)).cmd(strings(cmd)).env(strings(env));
+        let rootfs = RootFsBuilder::default().typ("layers").diff_ids(Vec::<String>::new()).build().unwrap();
+        ImageConfigurationBuilder::default()
+            .architecture("amd64")
+            .os("linux")
+            .rootfs(rootfs)
+            .config(config.working_dir("/work").build().unwrap())
+            .build()
+            .unwrap()
+    }
+
+    fn host(mapping: HostMapping, devices: DeviceRules) -> Host<'static> {
+        let all: &[Capability] = &[Capability::Chown, Capability::Mknod, Capability::SysAdmin];
+        Host { cgroup: Path::new("/airshipctl-x"), mapping, devices, capabilities: all }
+    }
+
+    fn bundle<'a>(image: &'a ImageConfiguration, environment: &'a Environment, host: Host<'a>) -> Bundle<'a> {
+        Bundle {
+            image,
+            id: "x",
+            volume: (Path::new("/srv/iso"), Path::new("/config")),
+            environment,
+            network: Network::None,
+            privilege: Privilege::Default,
+            host,
+        }
+    }
+
+    fn bounding(spec: &Spec) -> Vec<Capability> {
+        let capabilities = spec.process().as_ref().unwrap().capabilities().clone().unwrap();
+        let mut held: Vec<_> = capabilities.bounding().clone().unwrap().into_iter().collect();
+        held.sort_by_key(|capability| format!("{capability:?}"));
+        held
+    }
+
+    #[test]
+    fn entrypoint_and_cmd_make_the_command_and_later_variables_win() {
+        let image = image(&["/build"], &["--fast"], &["PATH=/bin", "A=image", "B=image"]);
+        let environment = vec![("A".to_owned(), "driver".to_owned())];
+        let spec =
+            bundle(&image, &environment, host(HostMapping::Root, DeviceRules::Enforced)).spec().unwrap();
+        let process = spec.process().as_ref().unwrap();
+        assert_eq!(process.args().clone().unwrap(), ["/build", "--fast"]);
+        assert_eq!(process.env().clone().unwrap(), ["PATH=/bin", "HOSTNAME=x", "A=driver", "B=image"]);
+        assert_eq!(process.cwd(), Path::new("/work"));
+        assert!(process.rlimits().is_none() && process.no_new_privileges().is_none());
+    }
+
+    #[test]
+    fn mknod_is_for_hosts_that_restrict_devices_and_privileged_has_all_we_hold() {
+        let (image, none) = (image(&["/b"], &[], &[]), Environment::new());
+        let held =
+            |mapping, devices| bounding(&bundle(&image, &none, host(mapping, devices)).spec().unwrap());
+        assert_eq!(held(HostMapping::Root, DeviceRules::Enforced), [Capability::Chown, Capability::Mknod]);
+        assert_eq!(held(HostMapping::Root, DeviceRules::Absent), [Capability::Chown]);
+        assert_eq!(held(HostMapping::Single, DeviceRules::Absent), [Capability::Chown, Capability::Mknod]);
+        let mut privileged = bundle(&image, &none, host(HostMapping::Root, DeviceRules::Enforced));
+        privileged.privilege = Privilege::Privileged;
+        let spec = privileged.spec().unwrap();
+        assert_eq!(bounding(&spec).len(), 3);
+        assert_eq!(spec.linux().as_ref().unwrap().masked_paths().clone().unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_single_id_has_no_group_5_and_the_hosts_network_brings_name_resolution() {
+        let (image, none) = (image(&["/b"], &[], &[]), Environment::new());
+        let mounts = |mapping, network| {
+            let mut bundle = bundle(&image, &none, host(mapping, DeviceRules::Absent));
+            bundle.network = network;
+            let mounts = bundle.spec().unwrap().mounts().clone().unwrap();
+            serde_json::to_string(&mounts).unwrap()
+        };
+        assert!(mounts(HostMapping::Many, Network::None).contains("gid=5"));
+        assert!(!mounts(HostMapping::Single, Network::None).contains("gid=5"));
+        assert!(!mounts(HostMapping::Root, Network::None).contains("/etc/hosts"));
+        assert!(mounts(HostMapping::Root, Network::Host).contains("/etc/hosts"));
+    }
+
+    #[test]
+    fn an_image_without_a_command_and_a_volume_over_proc_are_refused() {
+        let (empty, some, none) = (image(&[], &[], &[]), image(&["/b"], &[], &[]), Environment::new());
+        let of = |image| bundle(image, &none, host(HostMapping::Root, DeviceRules::Enforced));
+        assert_eq!(of(&empty).spec().unwrap_err().kind(), ErrorKind::Builder);
+        for inside in ["/", "/proc", "/sys/x", "/dev/shm"] {
+            let mut bundle = of(&some);
+            bundle.volume.1 = Path::new(inside);
+            assert_eq!(bundle.spec().unwrap_err().kind(), ErrorKind::Usage, "{inside}");
+        }
+    }
+}

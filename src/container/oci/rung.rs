@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::idmap::{self, Range};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::rootfs::{Mapping, Ownership};
 
 /// One rung, with all that is needed to step on it again, also in a later process.
@@ -93,30 +93,29 @@ impl Rung {
 /// [`ErrorKind::Host`] and the reason of every rung when none does.
 pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Result<Rung> {
     super::kernel::check()?;
-    let mut failed = None;
+    let mut failed: Option<Error> = None;
     for rung in candidates {
+        if let Some(error) = &failed {
+            tracing::warn!("{error}; trying with less");
+        }
         match probe(&rung) {
             Ok(()) => {
                 tracing::info!("Containers run {}", rung.describe());
                 return Ok(rung);
             }
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_)) => return Err(error),
-            Err(error) => {
-                tracing::debug!("cannot run containers {}: {error}", rung.describe());
-                // the last rung needs least, so its reason and hint say most
-                failed = Some(error.context(format!("running containers {}", rung.describe())));
-            }
+            // the last rung needs least, so its reason and hint say most
+            Err(error) => failed = Some(error.context(format!("running containers {}", rung.describe()))),
         }
     }
     Err(failed
-        .unwrap_or_else(|| crate::error::Error::new(ErrorKind::Host, "no way to run containers"))
+        .unwrap_or_else(|| Error::new(ErrorKind::Host, "no way to run containers"))
         .of_kind(ErrorKind::Host))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     const SINGLE: Rung = Rung::Single { uid: 1000, gid: 1000 };
 

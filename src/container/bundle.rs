@@ -253,7 +253,7 @@ impl Bundle<'_> {
 }
 
 /// Parts of /proc and /sys that tell about the host or control it; Docker's lists.
-const MASKED: [&str; 10] = [
+const MASKED: [&str; 12] = [
     "/proc/asound",
     "/proc/acpi",
     "/proc/interrupts",
@@ -261,7 +261,9 @@ const MASKED: [&str; 10] = [
     "/proc/keys",
     "/proc/latency_stats",
     "/proc/timer_list",
+    "/proc/timer_stats",
     "/proc/sched_debug",
+    "/proc/scsi",
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 ];

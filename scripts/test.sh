@@ -35,7 +35,7 @@ executable() { # NAME: the test's executable, as cargo says
 scripts/setup.sh test
 step "the scripts" shellcheck --external-sources scripts/*.sh scripts/builder/*.sh .ci/run
 step "the builder script" python3 -m unittest discover tests/builder
-step "the tests" cargo test --release --locked
+step "the tests" env AIRSHIP_FUZZ_SECONDS=15 cargo test --release --locked
 if [[ $EUID == 0 ]]; then
   user airship-single none
   user airship-subid 3000000:65536

@@ -156,10 +156,10 @@ fn names_in_errors_cannot_drive_a_terminal() {
 }
 
 /// Numbers that look random and are the same every time.
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end
     }
@@ -169,7 +169,7 @@ impl Numbers {
     }
 }
 
-fn random_layer(numbers: &mut Numbers, victim: &str) -> Tar {
+pub fn random_layer(numbers: &mut Numbers, victim: &str) -> Tar {
     let names =
         ["a", "b", "a/b", "b/a", "a/b/a", "/a", "a/", "./b/", "a/.wh.b", ".wh.a", "b/.wh..wh..opq", "b/b"];
     let targets = ["a", "b", "..", "../..", "/", "/a", "a/b", "../a", victim, "../../../victim", "b/../.."];
@@ -202,6 +202,13 @@ fn no_combination_of_links_and_names_reaches_outside() {
     assert!(accepted > 15, "only {accepted} were accepted: the test proves little");
 }
 
+/// Makes a damaged block a header again, so that the damage is not found at the door.
+pub fn mend_checksum(header: &mut [u8]) {
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
 #[test]
 fn no_damage_to_an_archive_is_worse_than_an_error() {
     let mut numbers = Numbers(2);
@@ -218,10 +225,7 @@ fn no_damage_to_an_archive_is_worse_than_an_error() {
         for _ in 0..=numbers.below(3) {
             bytes[block + numbers.below(512)] = [0, 0xff, 0x80, b'7', b'x', b'S'][numbers.below(6)];
         }
-        let header = &mut bytes[block..block + 512];
-        header[148..156].fill(b' ');
-        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
-        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        mend_checksum(&mut bytes[block..block + 512]);
         let site = Site::new();
         let layer = site.add(Tar(bytes));
         if site.unpack(&[layer]).is_err() {

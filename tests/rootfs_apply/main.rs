@@ -4,6 +4,7 @@
 mod attributes;
 mod cache;
 mod formats;
+mod fuzz;
 mod hostile;
 mod layers;
 mod oracle;

@@ -3,11 +3,12 @@
 mod text;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
-use airshipctl::image::store::{Half, Store};
+use airshipctl::image::store::{Half, Loaded, Store};
 use airshipctl::image::verify::{self, Cure, Depth};
-use airshipctl::image::{Reference, inspect, prune};
+use airshipctl::image::{self, Platform, PullPolicy, Reference, inspect, prune};
 use airshipctl::interrupt::Interrupt;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -16,6 +17,16 @@ use super::{CacheArgs, print};
 
 #[derive(Subcommand)]
 pub enum ImageCommand {
+    /// Pull an image from its registry into the rootfs cache, with all its layers.
+    Pull {
+        #[arg(value_parser = Reference::parse)]
+        reference: Reference,
+        /// When to ask the registry: missing, always or never.
+        #[arg(long, value_name = "WHEN", default_value = "always", value_parser = PullPolicy::from_str)]
+        pull: PullPolicy,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Load an OCI image layout, a directory or an archive of one, into the rootfs cache.
     Load {
         /// The directory or archive.
@@ -124,6 +135,7 @@ struct Images<T> {
 
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
+        ImageCommand::Pull { reference, pull: policy, common } => pull(&reference, policy, &common),
         ImageCommand::Load { path, name, common } => {
             let store = common.store()?;
             let images = store.load_as(&path, name.as_ref(), &Interrupt::from_signals()?)?;
@@ -152,6 +164,16 @@ pub fn run(command: ImageCommand) -> Result<()> {
             verify(&references, options, &common)
         }
     }
+}
+
+fn pull(reference: &Reference, policy: PullPolicy, common: &Common) -> Result<()> {
+    let store = common.store()?;
+    let _in_use = store.lock_shared()?;
+    let interrupt = Interrupt::from_signals()?;
+    // the layers are wanted even where a rootfs is there: they are what is saved and carried
+    let image = image::acquire(&store, reference, &Platform::host(), policy, &|_| false, &interrupt)?;
+    let pulled = Loaded { reference: reference.to_string(), digest: image.manifest_digest };
+    common.print(&pulled, || text::pulled(&pulled))
 }
 
 fn prune(half: Half, common: &Common) -> Result<()> {

@@ -321,3 +321,40 @@ fn deep_verification_finds_records_that_are_wrong_and_repair_removes_their_trees
     assert_eq!(trees(&bench), Vec::<String>::new());
     assert_eq!(rootfs::find(&bench.path("cache"), &mapping, &layers).unwrap(), None);
 }
+
+#[test]
+fn pulling_always_asks_the_registry_and_tells_the_digest() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add("1", &image());
+    let bench = Bench::new();
+    assert_eq!(bench.good(&["pull", &name]), format!("{name}@{}\n", image().manifest.digest));
+    registry.add("1", &sibling());
+    assert_eq!(
+        bench.good(&["pull", "--pull", "missing", &name]),
+        format!("{name}@{}\n", image().manifest.digest)
+    );
+    let pulled = bench.json(&["pull", &name]);
+    assert_eq!(pulled, json!({ "reference": name, "digest": sibling().manifest.digest }));
+    bench.good(&["verify"]);
+    let pinned = format!("{name}@{}", sibling().manifest.digest);
+    assert_eq!(bench.good(&["pull", &pinned]), format!("{pinned}\n"));
+}
+
+#[test]
+fn pulling_fetches_the_layers_of_an_image_that_is_unpacked_already() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add("1", &image());
+    let bench = Bench::new();
+    bench.good(&["pull", &name]);
+    unpack(&bench, &name);
+    fs::remove_file(bench.blob(&image().layers[0].digest)).unwrap();
+    bench.good(&["pull", "--pull", "missing", &name]);
+    bench.good(&["verify"]);
+}
+
+#[test]
+fn pulling_what_no_registry_has_fails_and_names_it() {
+    let bench = Bench::new();
+    bench.bad(&["pull", OTHER], 4, "localhost/ is never looked for in a registry");
+    bench.bad(&["pull", "--pull", "perhaps", NAME], 2, "missing, always or never");
+}

@@ -7,6 +7,12 @@ use airshipctl::image::prune::Pruned;
 use airshipctl::image::store::{Listed, Loaded, Removed};
 use airshipctl::image::verify::Report;
 
+/// The name with the digest of the manifest that was used; an index's digest gives way to it.
+pub fn pulled(image: &Loaded) -> String {
+    let name = image.reference.split('@').next().unwrap_or_default();
+    format!("{name}@{}\n", image.digest)
+}
+
 pub fn loaded(images: &[Loaded]) -> String {
     images.iter().map(|image| format!("{}@{}\n", image.reference, image.digest)).collect()
 }

@@ -2,11 +2,14 @@
 
 mod text;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
-use airshipctl::image::store::{Half, Loaded, Store};
+use airshipctl::image::store::{Half, Loaded, Store, Target};
 use airshipctl::image::verify::{self, Cure, Depth};
 use airshipctl::image::{self, Platform, PullPolicy, Reference, inspect, prune};
 use airshipctl::interrupt::Interrupt;
@@ -34,6 +37,16 @@ pub enum ImageCommand {
         /// Load the only image in it under this reference.
         #[arg(long, value_name = "REFERENCE", value_parser = Reference::parse)]
         name: Option<Reference>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Save images with all that a run needs as one OCI archive, which `load` takes.
+    Save {
+        #[arg(required = true, value_name = "REFERENCE", value_parser = Reference::parse)]
+        references: Vec<Reference>,
+        /// The file to write, replaced if it is there; `-` is standard output.
+        #[arg(required = true)]
+        file: PathBuf,
         #[command(flatten)]
         common: Common,
     },
@@ -142,6 +155,7 @@ pub fn run(command: ImageCommand) -> Result<()> {
             let result = Images { images };
             common.print(&result, || text::loaded(&result.images))
         }
+        ImageCommand::Save { references, file, common } => save(&references, &file, &common),
         ImageCommand::Ls { common } => {
             let images = common.existing()?.map_or_else(|| Ok(Vec::new()), |store| store.list())?;
             let result = Images { images };
@@ -174,6 +188,30 @@ fn pull(reference: &Reference, policy: PullPolicy, common: &Common) -> Result<()
     let image = image::acquire(&store, reference, &Platform::host(), policy, &|_| false, &interrupt)?;
     let pulled = Loaded { reference: reference.to_string(), digest: image.manifest_digest };
     common.print(&pulled, || text::pulled(&pulled))
+}
+
+fn save(references: &[Reference], file: &Path, common: &Common) -> Result<()> {
+    let refuse = |why: &str, hint: &str| Err(Error::new(ErrorKind::Usage, why).hint(hint));
+    if file != Path::new("-") {
+        let store = common.required()?;
+        let images = store.save(references, Target::File(file), &Interrupt::from_signals()?)?;
+        let result = Images { images };
+        return common.print(&result, || text::loaded(&result.images));
+    }
+    if std::io::stdout().is_terminal() {
+        return refuse("saving to standard output: it is a terminal", "redirect it, or name a file");
+    }
+    if common.output == Output::Json {
+        return refuse("saving to standard output: the archive goes there", "leave --output json out");
+    }
+    let store = common.required()?;
+    // past the buffer of the standard library, which looks for ends of lines
+    let mut out = std::io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(File::from)
+        .doing(ErrorKind::Internal, || "opening standard output".into())?;
+    store.save(references, Target::Stream(&mut out), &Interrupt::from_signals()?).map(drop)
 }
 
 fn prune(half: Half, common: &Common) -> Result<()> {

@@ -48,10 +48,14 @@ pub(super) fn create(dir: &Path) -> Result<PathBuf> {
         for name in [BLOBS, PARTIAL] {
             make_dir(&dir.join(name)).doing(ErrorKind::Image, doing)?;
         }
-        let header = serde_json::json!({ "imageLayoutVersion": VERSION });
-        replace(&dir, LAYOUT, LAYOUT_TMP, header.to_string().as_bytes())?;
+        replace(&dir, LAYOUT, LAYOUT_TMP, &header())?;
     }
     Ok(dir)
+}
+
+/// The contents of the file by which a layout is known.
+pub(super) fn header() -> Vec<u8> {
+    serde_json::json!({ "imageLayoutVersion": VERSION }).to_string().into_bytes()
 }
 
 /// The canonical path of an existing layout; `None` where there is nothing, or an empty directory.

@@ -12,6 +12,7 @@ mod names;
 mod prune;
 mod reach;
 mod remove;
+mod save;
 mod space;
 mod verify;
 
@@ -34,6 +35,7 @@ pub use prune::{Freed, Half};
 pub(super) use reach::Tree;
 pub use reach::{Damage, Defect};
 pub use remove::Removed;
+pub use save::Target;
 
 /// How deep indexes may lie in indexes; more than two have not been seen in the wild.
 const INDEX_DEPTH: usize = 4;

@@ -1,55 +1,241 @@
-//! `airshipctl image load|ls`.
+//! `airshipctl image …`: the rootfs cache by hand.
 
-use std::path::PathBuf;
+mod text;
 
-use airshipctl::error::Result;
-use airshipctl::image::reference::Reference;
-use airshipctl::image::store::Store;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use airshipctl::error::{Doing, Error, ErrorKind, Result};
+use airshipctl::image::store::{Half, Loaded, Store, Target};
+use airshipctl::image::verify::{self, Cure, Depth};
+use airshipctl::image::{self, Platform, PullPolicy, Reference, inspect, prune};
 use airshipctl::interrupt::Interrupt;
-use clap::Subcommand;
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use super::{CacheArgs, print};
 
 #[derive(Subcommand)]
 pub enum ImageCommand {
+    /// Pull an image from its registry into the rootfs cache, with all its layers.
+    Pull {
+        #[arg(value_parser = Reference::parse)]
+        reference: Reference,
+        /// When to ask the registry: missing, always or never.
+        #[arg(long, value_name = "WHEN", default_value = "always", value_parser = PullPolicy::from_str)]
+        pull: PullPolicy,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Load an OCI image layout, a directory or an archive of one, into the rootfs cache.
     Load {
         /// The directory or archive.
         path: PathBuf,
         /// Load the only image in it under this reference.
-        #[arg(long, value_name = "REFERENCE")]
-        name: Option<String>,
+        #[arg(long, value_name = "REFERENCE", value_parser = Reference::parse)]
+        name: Option<Reference>,
         #[command(flatten)]
-        cache: CacheArgs,
+        common: Common,
+    },
+    /// Save images with all that a run needs as one OCI archive, which `load` takes.
+    Save {
+        #[arg(required = true, value_name = "REFERENCE", value_parser = Reference::parse)]
+        references: Vec<Reference>,
+        /// The file to write, replaced if it is there; `-` is standard output.
+        #[arg(required = true)]
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
     },
     /// List the images in the rootfs cache.
     Ls {
         #[command(flatten)]
-        cache: CacheArgs,
+        common: Common,
     },
+    /// Show an image: digest, platform, layers, configuration, and where it is unpacked.
+    Inspect {
+        #[arg(value_parser = Reference::parse)]
+        reference: Reference,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Remove names; `prune` then frees what nothing needs any more.
+    Rm {
+        #[arg(required = true, value_name = "REFERENCE", value_parser = Reference::parse)]
+        references: Vec<Reference>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Free what no name leads to: blobs, unpacked images, and half downloads older than a week.
+    Prune {
+        /// Half downloads and half loads of any age.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Hash what the names lead to; exit code 4 if anything is missing or damaged.
+    Verify {
+        /// Only these images [default: all].
+        #[arg(value_name = "REFERENCE", value_parser = Reference::parse)]
+        references: Vec<Reference>,
+        /// Check the unpacked images' records too.
+        #[arg(long)]
+        deep: bool,
+        /// Remove what is damaged, and fetch it again where a registry has it.
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What all of them take.
+#[derive(Args)]
+pub struct Common {
+    #[command(flatten)]
+    cache: CacheArgs,
+    /// Form of the result; json is one document with the keys listed in rootfs-cache/README.md.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+impl Common {
+    /// The cache, made if it is not there.
+    fn store(&self) -> Result<Store> {
+        Store::open(&self.cache.dir()?)
+    }
+
+    fn existing(&self) -> Result<Option<Store>> {
+        Store::open_existing(&self.cache.dir()?)
+    }
+
+    /// For commands that name what they want.
+    fn required(&self) -> Result<Store> {
+        self.existing()?.ok_or_else(|| match self.cache.dir() {
+            Ok(dir) => Error::new(ErrorKind::Image, format!("there is no rootfs cache {}", dir.display()))
+                .hint("name another with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE"),
+            Err(error) => error,
+        })
+    }
+
+    fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        match self.output {
+            Output::Text => print(&text()),
+            Output::Json => {
+                let json = serde_json::to_string_pretty(result)
+                    .doing(ErrorKind::Internal, || "writing the result as JSON".into())?;
+                print(&format!("{json}\n"))
+            }
+        }
+    }
+}
+
+/// Lists stand below a key, so that more can be said beside them later.
+#[derive(Serialize)]
+struct Images<T> {
+    images: Vec<T>,
 }
 
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
-        ImageCommand::Load { path, name, cache } => {
-            let name = name.as_deref().map(Reference::parse).transpose()?;
-            let interrupt = Interrupt::from_signals()?;
-            let loaded = Store::open(&cache.dir()?)?.load_as(&path, name.as_ref(), &interrupt)?;
-            let lines = loaded.iter().map(|image| format!("{}@{}\n", image.reference, image.digest));
-            print(&lines.collect::<String>())
+        ImageCommand::Pull { reference, pull: policy, common } => pull(&reference, policy, &common),
+        ImageCommand::Load { path, name, common } => {
+            let store = common.store()?;
+            let images = store.load_as(&path, name.as_ref(), &Interrupt::from_signals()?)?;
+            let result = Images { images };
+            common.print(&result, || text::loaded(&result.images))
         }
-        ImageCommand::Ls { cache } => {
-            let listed = match Store::open_existing(&cache.dir()?)? {
-                Some(store) => store.list()?,
-                None => Vec::new(),
+        ImageCommand::Save { references, file, common } => save(&references, &file, &common),
+        ImageCommand::Ls { common } => {
+            let images = common.existing()?.map_or_else(|| Ok(Vec::new()), |store| store.list())?;
+            let result = Images { images };
+            common.print(&result, || text::listed(&result.images))
+        }
+        ImageCommand::Inspect { reference, common } => {
+            let image = inspect::inspect(&common.required()?, &reference)?;
+            common.print(&image, || text::inspected(&image))
+        }
+        ImageCommand::Rm { references, common } => {
+            let result = Images { images: common.required()?.remove(&references)? };
+            common.print(&result, || text::removed(&result.images))
+        }
+        ImageCommand::Prune { all, common } => prune(if all { Half::All } else { Half::Old }, &common),
+        ImageCommand::Verify { references, deep, repair, common } => {
+            let options = verify::Options {
+                depth: if deep { Depth::Deep } else { Depth::Blobs },
+                cure: if repair { Cure::Repair } else { Cure::Report },
             };
-            let unknown = || "-".to_owned();
-            let lines = listed.iter().map(|image| {
-                let platform = image.platform.as_ref().map_or_else(unknown, ToString::to_string);
-                let size = image.size.map_or_else(unknown, |size| size.to_string());
-                format!("{} {} {platform} {size}\n", image.reference, image.digest)
-            });
-            print(&lines.collect::<String>())
+            verify(&references, options, &common)
         }
     }
+}
+
+fn pull(reference: &Reference, policy: PullPolicy, common: &Common) -> Result<()> {
+    let store = common.store()?;
+    let _in_use = store.lock_shared()?;
+    let interrupt = Interrupt::from_signals()?;
+    // the layers are wanted even where a rootfs is there: they are what is saved and carried
+    let image = image::acquire(&store, reference, &Platform::host(), policy, &|_| false, &interrupt)?;
+    let pulled = Loaded { reference: reference.to_string(), digest: image.manifest_digest };
+    common.print(&pulled, || text::pulled(&pulled))
+}
+
+fn save(references: &[Reference], file: &Path, common: &Common) -> Result<()> {
+    let refuse = |why: &str, hint: &str| Err(Error::new(ErrorKind::Usage, why).hint(hint));
+    if file != Path::new("-") {
+        let store = common.required()?;
+        let images = store.save(references, Target::File(file), &Interrupt::from_signals()?)?;
+        let result = Images { images };
+        return common.print(&result, || text::loaded(&result.images));
+    }
+    if std::io::stdout().is_terminal() {
+        return refuse("saving to standard output: it is a terminal", "redirect it, or name a file");
+    }
+    if common.output == Output::Json {
+        return refuse("saving to standard output: the archive goes there", "leave --output json out");
+    }
+    let store = common.required()?;
+    // past the buffer of the standard library, which looks for ends of lines
+    let mut out = std::io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(File::from)
+        .doing(ErrorKind::Internal, || "opening standard output".into())?;
+    store.save(references, Target::Stream(&mut out), &Interrupt::from_signals()?).map(drop)
+}
+
+fn prune(half: Half, common: &Common) -> Result<()> {
+    let pruned = match common.existing()? {
+        Some(store) => prune::prune(&store, half, &Interrupt::from_signals()?)?,
+        None => prune::Pruned::default(),
+    };
+    common.print(&pruned, || text::pruned(&pruned))
+}
+
+fn verify(references: &[Reference], options: verify::Options, common: &Common) -> Result<()> {
+    let store = common.required()?;
+    let report = verify::verify(&store, references, options, &Interrupt::from_signals()?)?;
+    common.print(&report, || text::verified(&report))?;
+    if report.is_good() {
+        return Ok(());
+    }
+    let count = report.faults.len() + report.rootfs.len();
+    let error = Error::new(
+        ErrorKind::Image,
+        format!("verifying cache {}: {count} missing or damaged", store.path().display()),
+    );
+    Err(match options.cure {
+        Cure::Report => error.hint("`airshipctl image verify --repair` removes and fetches again"),
+        Cure::Repair => error.hint("load the images again with `airshipctl image load`"),
+    })
 }

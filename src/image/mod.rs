@@ -1,14 +1,17 @@
 //! WHAT BUILDS it: the builder image, from its reference to a rootfs that can be run.
 
 pub mod digest;
+pub mod inspect;
 pub mod layer;
 mod manifest;
 pub mod platform;
+pub mod prune;
 mod pull;
 pub mod reference;
 pub mod registry;
 pub mod rootfs;
 pub mod store;
+pub mod verify;
 
 use std::fmt;
 use std::str::FromStr;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use oci_spec::image::{Descriptor, ImageConfiguration};
+use serde::{Serialize, Serializer};
 
 /// Operating system, architecture and variant in the words of image-spec, which are Go's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,13 @@ impl Platform {
             None | Some("") => baseline,
             Some(variant) => variant.strip_prefix('v').and_then(|n| n.parse().ok()).unwrap_or(u8::MAX),
         }
+    }
+}
+
+/// As it is displayed: `os/architecture[/variant]`.
+impl Serialize for Platform {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

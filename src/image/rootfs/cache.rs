@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::failure::{Failed, invalid};
+use super::list::Condition;
 use super::record::{Mapping, Record, VERSION};
 use super::remove::{empty_directory, remove_tree};
 use super::{Rootfs, check};
@@ -41,7 +42,7 @@ impl<'a> Slot<'a> {
         Ok(Self { cache, mapping, chain_id, diff_ids })
     }
 
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("{}-{}-{}", self.mapping, self.chain_id.algorithm(), self.chain_id.digest())
     }
 
@@ -69,6 +70,27 @@ impl<'a> Slot<'a> {
                 Ok(None)
             }
         }
+    }
+
+    /// What is there, for those who report it; [`Slot::find`] for those who run it.
+    pub fn condition(&self) -> Result<Condition> {
+        let path = self.parent().join(self.name());
+        let directory = match rustix::fs::open(&path, directory_flags(), Mode::empty()) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) => return Ok(Condition::Absent),
+            Err(Errno::ACCESS) => return Ok(Condition::Foreign),
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                return Ok(Condition::Invalid("it is not a directory".to_owned()));
+            }
+            Err(errno) => return Err(errno).failed(&format!("opening {}", path.display())),
+        };
+        let owner = rustix::fs::fstat(&directory).failed("looking at it")?.st_uid;
+        if owner != rustix::process::geteuid().as_raw() {
+            return Ok(Condition::Foreign);
+        }
+        Ok(self
+            .trusted_record(&directory)
+            .map_or_else(|why| Condition::Invalid(why.to_string()), |_| Condition::Valid))
     }
 
     fn trusted_record(&self, directory: &OwnedFd) -> Result<Record> {
@@ -228,7 +250,7 @@ pub(super) fn sweep(cache: &Path, mapping: &Mapping) -> Result<u64> {
     }
 }
 
-fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<String>> {
+pub(super) fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<String>> {
     let name = |entry: rustix::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
     Dir::read_from(directory)?.map(|entry| entry.map(name)).collect()
 }
@@ -240,7 +262,7 @@ pub(super) fn has_leftovers(cache: &Path, mapping: &Mapping) -> bool {
     entries.any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
 }
 
-fn sweep_one(parent: &OwnedFd, name: &str) -> Result<bool> {
+pub(super) fn sweep_one(parent: &OwnedFd, name: &str) -> Result<bool> {
     let directory = match rustix::fs::openat(parent, name, directory_flags(), Mode::empty()) {
         Err(Errno::NOENT) => return Ok(false),
         // what was in a rootfs's place need not have been a directory; nobody works on it
@@ -266,7 +288,7 @@ fn temporary_prefix(mapping: &Mapping) -> String {
     format!(".tmp-{mapping}-")
 }
 
-fn directory_flags() -> OFlags {
+pub(super) fn directory_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }
 

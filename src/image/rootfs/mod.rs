@@ -22,6 +22,7 @@ mod blob;
 mod cache;
 mod failure;
 mod header;
+mod list;
 mod name;
 mod pax;
 mod record;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::list::{Condition, Entry, Removal, Stage, condition, entries, remove_invalid};
 pub use self::record::{Mapping, Ownership, Record, Skipped};
 
 use self::apply::{Limits, Unpacker};

@@ -48,10 +48,14 @@ pub(super) fn create(dir: &Path) -> Result<PathBuf> {
         for name in [BLOBS, PARTIAL] {
             make_dir(&dir.join(name)).doing(ErrorKind::Image, doing)?;
         }
-        let header = serde_json::json!({ "imageLayoutVersion": VERSION });
-        replace(&dir, LAYOUT, LAYOUT_TMP, header.to_string().as_bytes())?;
+        replace(&dir, LAYOUT, LAYOUT_TMP, &header())?;
     }
     Ok(dir)
+}
+
+/// The contents of the file by which a layout is known.
+pub(super) fn header() -> Vec<u8> {
+    serde_json::json!({ "imageLayoutVersion": VERSION }).to_string().into_bytes()
 }
 
 /// The canonical path of an existing layout; `None` where there is nothing, or an empty directory.
@@ -120,13 +124,14 @@ fn empty_index() -> Result<ImageIndex> {
         .doing(ErrorKind::Internal, || "making an empty index".into())
 }
 
-/// Lets `change` edit the index while no other process does.
-pub(super) fn update_index(dir: &Path, change: impl FnOnce(&mut ImageIndex)) -> Result<()> {
+/// Lets `change` edit the index while no other process does; if it fails, the index stays.
+pub(super) fn update_index<T>(dir: &Path, change: impl FnOnce(&mut ImageIndex) -> Result<T>) -> Result<T> {
     let _lock = lock::index(dir)?;
     let mut index = read_index(dir)?;
-    change(&mut index);
+    let changed = change(&mut index)?;
     let bytes = serde_json::to_vec(&index).doing(ErrorKind::Internal, || "writing an index".into())?;
-    replace(dir, INDEX, INDEX_TMP, &bytes)
+    replace(dir, INDEX, INDEX_TMP, &bytes)?;
+    Ok(changed)
 }
 
 /// Replaces a file of the layout at once and for good. The caller holds the index lock, so the

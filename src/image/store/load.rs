@@ -9,6 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex};
+use serde::Serialize;
 
 use super::blob::{self, Presence, Slot};
 use super::{INDEX_DEPTH, Store, archive, layout, names};
@@ -24,7 +25,7 @@ const CHUNK: usize = 128 << 10;
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// An image that was loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Loaded {
     /// The full reference it has now.
     pub reference: String,

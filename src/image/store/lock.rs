@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Doing, ErrorKind, Result};
+use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
 const USE: &str = "lock";
@@ -37,6 +37,21 @@ pub(super) fn shared(dir: &Path) -> Result<CacheLock> {
     let file = file.doing(ErrorKind::Image, doing)?;
     file.lock_shared().doing(ErrorKind::Image, doing)?;
     Ok(CacheLock(file))
+}
+
+/// Says that something is being removed: nobody else may use the cache meanwhile. Does not wait,
+/// as a run may take hours.
+pub(super) fn exclusive(dir: &Path) -> Result<CacheLock> {
+    let doing = || format!("locking cache {}", dir.display());
+    let file = lock_file(&dir.join(USE)).doing(ErrorKind::Image, doing)?;
+    match file.try_lock() {
+        Ok(()) => Ok(CacheLock(file)),
+        Err(TryLockError::WouldBlock) => {
+            let why = format!("{}: it is in use by a run or another command", doing());
+            Err(Error::new(ErrorKind::Image, why).hint("try again when that has ended"))
+        }
+        Err(TryLockError::Error(error)) => Err(error).doing(ErrorKind::Image, doing),
+    }
 }
 
 /// Makes this process the only one that changes the layout's own files.

@@ -9,7 +9,12 @@ mod layout;
 mod load;
 mod lock;
 mod names;
+mod prune;
+mod reach;
+mod remove;
+mod save;
 mod space;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +31,11 @@ pub(super) use blob::{Partial, Presence, Slot, Verdict};
 pub use load::Loaded;
 pub use lock::CacheLock;
 pub use names::Listed;
+pub use prune::{Freed, Half};
+pub(super) use reach::Tree;
+pub use reach::{Damage, Defect};
+pub use remove::Removed;
+pub use save::Target;
 
 /// How deep indexes may lie in indexes; more than two have not been seen in the wild.
 const INDEX_DEPTH: usize = 4;
@@ -56,6 +66,12 @@ impl Store {
     /// Says that the cache is in use: nothing is removed from it while the lock is held.
     pub fn lock_shared(&self) -> Result<CacheLock> {
         lock::shared(&self.dir)
+    }
+
+    /// Makes this process the cache's only user, so that things may be removed from it. Fails with
+    /// [`ErrorKind::Image`] at once where another process uses it.
+    pub fn lock_exclusive(&self) -> Result<CacheLock> {
+        lock::exclusive(&self.dir)
     }
 
     /// The image of that name (or, for a reference with a digest, of that digest) that suits
@@ -137,8 +153,13 @@ impl Store {
 
     /// Removes the blob of a layer that was found damaged, so that the next run fetches it anew.
     pub fn discard_blob(&self, layer: &Layer) -> Result<()> {
-        manifest::check_digest(&layer.digest)?;
-        let path = blob::path(&self.dir, &layer.digest);
+        self.discard(&layer.digest)
+    }
+
+    /// The same for whatever blob.
+    pub(super) fn discard(&self, digest: &Digest) -> Result<()> {
+        manifest::check_digest(digest)?;
+        let path = blob::path(&self.dir, digest);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => other.doing(ErrorKind::Image, || format!("removing {}", path.display())),
@@ -198,7 +219,10 @@ impl Store {
 
     /// Gives `reference` to a stored manifest or index, taking it from what had it before.
     pub(super) fn name(&self, reference: &Reference, target: oci_spec::image::Descriptor) -> Result<()> {
-        layout::update_index(&self.dir, |index| names::assign(index, reference, target))
+        layout::update_index(&self.dir, |index| {
+            names::assign(index, reference, target);
+            Ok(())
+        })
     }
 
     /// Makes sure that the file system has room for the rest of these layers.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex};
+use serde::Serialize;
 
 use super::{Store, blob};
 use crate::error::Result;
@@ -12,7 +13,7 @@ use crate::image::platform::Platform;
 use crate::image::reference::Reference;
 
 /// One image that has a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// The full reference.
     pub reference: String,

@@ -1,0 +1,87 @@
+//! Hashes blobs again, on all processors.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Damage, Store, Tree, blob};
+use crate::error::Result;
+use crate::image::digest::{Digest, Verified};
+use crate::image::manifest;
+use crate::interrupt::Interrupt;
+
+/// Larger than elsewhere: here nothing but reading and hashing is done.
+const CHUNK: usize = 1 << 20;
+
+/// What was looked at, each blob once.
+#[derive(Debug, Default)]
+pub(in crate::image) struct Checked {
+    /// How many blobs.
+    pub(in crate::image) blobs: u64,
+    /// How many bytes they should have.
+    pub(in crate::image) bytes: u64,
+    /// What is wrong with the layers; the trees have what is wrong with the documents.
+    pub(in crate::image) damage: Vec<Damage>,
+}
+
+impl Store {
+    /// Hashes all layers of these trees. Their documents are verified already.
+    pub(in crate::image) fn check(&self, trees: &[Tree], interrupt: &Interrupt) -> Result<Checked> {
+        // one digest with two sizes is two blobs, of which one cannot be right
+        let mut all: HashMap<(&Digest, u64), bool> = HashMap::new();
+        for tree in trees {
+            all.extend(tree.layers.iter().map(|(digest, size)| ((digest, *size), true)));
+        }
+        for tree in trees {
+            all.extend(tree.documents.iter().map(|(digest, size)| ((digest, *size), false)));
+        }
+        let bytes = all.keys().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
+        let mut layers: Vec<(&Digest, u64)> =
+            all.iter().filter(|(_, unread)| **unread).map(|(blob, _)| *blob).collect();
+        // the largest first, so that no processor is left with it at the end
+        layers.sort_by_key(|(digest, size)| (std::cmp::Reverse(*size), digest.to_string()));
+        let mut damage = self.hash(&layers, interrupt)?;
+        damage.sort_by_key(|damage| damage.digest.to_string());
+        Ok(Checked { blobs: all.len() as u64, bytes, damage })
+    }
+
+    fn hash(&self, layers: &[(&Digest, u64)], interrupt: &Interrupt) -> Result<Vec<Damage>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(layers.len());
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || {
+            while let Some((digest, size)) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Some(damage) = self.hash_one(digest, *size, interrupt)
+                    && let Ok(mut found) = found.lock()
+                {
+                    found.push(damage);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..threads).for_each(|_| {
+                scope.spawn(work);
+            });
+        });
+        interrupt.check()?;
+        // poisoned only by a panic, which the scope would have passed on
+        Ok(found.into_inner().unwrap_or_default())
+    }
+
+    fn hash_one(&self, digest: &Digest, size: u64, interrupt: &Interrupt) -> Option<Damage> {
+        let read = || -> io::Result<()> {
+            manifest::check_digest(digest).map_err(io::Error::other)?;
+            let file = blob::open_plain(&blob::path(&self.dir, digest))?;
+            let mut verified = Verified::new(file, digest, Some(size))?;
+            let mut buffer = vec![0; CHUNK];
+            loop {
+                interrupt.check().map_err(io::Error::other)?;
+                if verified.read(&mut buffer)? == 0 {
+                    return Ok(());
+                }
+            }
+        };
+        let reason = read().err()?.to_string();
+        Some(Damage { digest: digest.clone(), state: self.defect(digest), reason })
+    }
+}

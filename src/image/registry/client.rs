@@ -4,18 +4,21 @@ use std::net::IpAddr;
 use std::sync::Once;
 
 use oci_distribution::client::{ClientConfig, ClientProtocol};
-use oci_distribution::secrets::RegistryAuth;
-use oci_distribution::{Client, Reference as Named, RegistryOperation};
+use oci_distribution::{Client, Reference as Named};
+use reqwest::RequestBuilder;
 
 use super::Options;
+use super::access::Access;
+use super::auth::{self, Authorization};
+use super::credentials::{self, Found};
 use super::failure::Failure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::reference::Reference;
 
 const USER_AGENT: &str = concat!("airshipctl/", env!("CARGO_PKG_VERSION"));
 
-/// `oci-client` for authentication and blobs; its HTTP library for manifests, which `oci-client`
-/// would read into memory whatever their size.
+/// `oci-client` for blobs; its HTTP library for tokens, and for manifests, which `oci-client` would
+/// read into memory whatever their size.
 pub(super) struct Clients {
     /// `None` on a host without certificates, where only plain HTTP without a token is possible.
     pub(super) oci: Option<Client>,
@@ -23,8 +26,9 @@ pub(super) struct Clients {
     pub(super) named: Named,
     scheme: Scheme,
     options: Options,
-    token: Option<String>,
-    authenticated: bool,
+    credential: Option<Found>,
+    /// `None` until the registry was asked what it wants.
+    authorization: Option<Authorization>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,51 +39,75 @@ enum Scheme {
 }
 
 impl Clients {
-    pub(super) fn new(reference: &Reference, options: &Options) -> Result<Self> {
+    /// Prepares to talk to the registry of `reference`; nothing is sent yet.
+    pub(super) fn new(reference: &Reference, options: &Options, access: &Access) -> Result<Self> {
         install_tls_provider();
         let scheme = Scheme::of(reference.registry());
+        let credential = credentials::find(access, reference.registry(), reference.repository())?;
+        if let Some(Found { origin, .. }) = &credential {
+            tracing::debug!("credentials for {} are from {origin}", reference.registry());
+        }
         let (oci, http) = build(scheme, options)?;
         let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
         // which manifest is meant is said by each request
         let named = Named::with_tag(registry, repository, String::new());
-        Ok(Self { oci, http, named, scheme, options: *options, token: None, authenticated: false })
+        Ok(Self { oci, http, named, scheme, options: *options, credential, authorization: None })
     }
 
-    /// Asks the registry for a token if it wants one. Done by itself so that a refusal's reason
-    /// is seen: in its other calls the client goes on without a token.
+    /// Finds out what the registry wants of those who ask, and gets it.
     pub(super) async fn authenticate(&mut self) -> Result<(), Failure> {
-        if self.authenticated {
+        if self.authorization.is_some() {
             return Ok(());
         }
-        let Some(oci) = &self.oci else { return Ok(()) };
-        let asked = oci.auth(&self.named, &RegistryAuth::Anonymous, RegistryOperation::Pull).await;
-        self.token = asked.map_err(|error| Failure::of_client(error).context("authenticating"))?;
-        self.authenticated = true;
+        let credential = self.credential.as_ref().map(|found| &found.credential);
+        let asked = auth::authorize(&self.http, &self.base(), self.named.repository(), credential).await;
+        let authorization = asked.map_err(|failure| failure.context("authenticating"))?;
+        // without, the client asks for nothing: it would before every blob
+        if let (Some(oci), Some(auth)) = (&self.oci, authorization.for_client()) {
+            oci.store_auth_if_needed(self.named.resolve_registry(), &auth).await;
+        }
+        self.authorization = Some(authorization);
         Ok(())
     }
 
+    /// Whether there is something that may have run out.
     pub(super) fn has_token(&self) -> bool {
-        self.token.is_some()
-    }
-
-    pub(super) fn token(&self) -> Option<&str> {
-        self.token.as_deref()
+        matches!(self.authorization, Some(Authorization::Bearer(_)))
     }
 
     /// Forgets the token; the client keeps the first one it saw, so it is made anew.
     pub(super) fn renew(&mut self) -> Result<()> {
         (self.oci, self.http) = build(self.scheme, &self.options)?;
-        (self.token, self.authenticated) = (None, false);
+        self.authorization = None;
         Ok(())
     }
 
-    /// The address of a manifest or blob; `kind` is `manifests` or `blobs`.
-    pub(super) fn url(&self, kind: &str, name: &str) -> String {
+    /// A request for a manifest or blob; `kind` is `manifests` or `blobs`.
+    pub(super) fn get(&self, kind: &str, name: &str) -> RequestBuilder {
+        let url = format!("{}{}/{kind}/{name}", self.base(), self.named.repository());
+        let request = self.http.get(url);
+        match &self.authorization {
+            Some(authorization) => authorization.apply(request),
+            None => request,
+        }
+    }
+
+    /// What may help against a refusal.
+    pub(super) fn remedy(&self) -> String {
+        match &self.credential {
+            Some(Found { origin, .. }) => format!(
+                "the registry was shown the credentials of {origin}; log in again if they are too old, or ask for access to this image"
+            ),
+            None => "the registry does not give this image to everybody, or has no such image; log in with `podman login` or `docker login`, or name a file with credentials by --authfile".to_owned(),
+        }
+    }
+
+    fn base(&self) -> String {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
         };
-        format!("{scheme}://{}/v2/{}/{kind}/{name}", self.named.resolve_registry(), self.named.repository())
+        format!("{scheme}://{}/v2/", self.named.resolve_registry())
     }
 }
 

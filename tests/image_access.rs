@@ -12,7 +12,7 @@ use airshipctl::image::registry::{Access, Options, Places};
 use airshipctl::image::{Image, Platform, PullPolicy, Reference, Store, Wanted, acquire_with};
 use airshipctl::interrupt::Interrupt;
 use common::faulty::{Fault, FaultyRegistry};
-use common::guard::Login;
+use common::guard::{Authority, Login, Tls};
 use common::image::{Built, Entry, TestImage};
 
 const IMPATIENT: Options = Options {
@@ -182,16 +182,17 @@ fn a_file_with_credentials_that_is_no_good_is_named() {
     assert_eq!(registry.requests().len(), 0, "something was sent");
 }
 
-/// Reruns the test in a process with `dir` in PATH, where helpers are found.
-fn in_process_with_path(test: &str, dir: &Path) -> bool {
-    const MARK: &str = "AIRSHIPCTL_TEST_WITH_PATH";
+/// Reruns the test in a process with these variables, since tests share their environment.
+/// False in the first process, where all is done then.
+fn in_process_with(test: &str, variables: &[(&str, String)]) -> bool {
+    const MARK: &str = "AIRSHIPCTL_TEST_WITH";
     if std::env::var_os(MARK).is_some() {
         return true;
     }
-    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    let status = command.args(["--exact", test]).env(MARK, "1").env("PATH", path).status();
-    assert!(status.unwrap().success());
+    command.args(["--exact", test]).env(MARK, "1");
+    command.envs(variables.iter().map(|(name, value)| (*name, value)));
+    assert!(command.status().unwrap().success());
     false
 }
 
@@ -211,7 +212,8 @@ fn helpers_are_asked_and_quoted() {
         let path = scripts.write(&format!("docker-credential-{name}"), format!("#!/bin/sh\n{script}\n"));
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    if !in_process_with_path("helpers_are_asked_and_quoted", scripts.dir.path()) {
+    let path = format!("{}:{}", scripts.dir.path().display(), std::env::var("PATH").unwrap());
+    if !in_process_with("helpers_are_asked_and_quoted", &[("PATH", path)]) {
         return;
     }
     let (registry, desk) = (FaultyRegistry::start(), Desk::new());
@@ -262,4 +264,118 @@ fn a_redirect_to_another_host_carries_no_credentials() {
             assert_eq!(request.headers.get("authorization"), None, "{}", request.target);
         }
     }
+}
+
+fn with_ca(paths: &[&Path]) -> Access {
+    Access { ca_files: paths.iter().map(|path| path.to_path_buf()).collect(), ..Access::default() }
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let (lab, other, desk) = (Authority::new("Lab CA"), Authority::new("Other CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, None));
+    let reference = registry.add("1", &image());
+    registry.require(Login::Token(Some("ann:s3cret")));
+    let auth = desk.write("auth.json", auths(&registry.host(), ANN));
+    // on this host plain HTTP is what is tried unless something says TLS
+    let wrong = Access { authfile: Some(auth.clone()), ..with_ca(&[&desk.write("other.pem", other.pem())]) };
+    let words = ["UnknownIssuer", "issued by CN=Lab CA", "--ca-file", "certs.d", &registry.host()];
+    desk.refuses(&reference, &wrong, ErrorKind::Image, &words);
+    assert!(
+        registry.requests().iter().all(|it| it.target == "/v2/" && !it.headers.contains_key("authorization"))
+    );
+    let both = desk.write("both.pem", format!("{}\nLab:\n{}", other.pem(), lab.pem()));
+    // the token's address has the wrong scheme, as it would for a registry behind a careless proxy
+    let right = Access { authfile: Some(auth), ..with_ca(&[&both]) };
+    desk.refuses(&reference, &right, ErrorKind::Image, &["URL scheme is not allowed"]);
+    registry.require(Login::Basic("ann:s3cret"));
+    desk.pull(&reference, &right).unwrap();
+}
+
+#[test]
+fn authorities_do_without_those_of_the_host() {
+    let nowhere = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, "/nonexistent".to_owned()));
+    if !in_process_with("authorities_do_without_those_of_the_host", &nowhere) {
+        return;
+    }
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, None));
+    let reference = registry.add("1", &image());
+    desk.pull(&reference, &with_ca(&[&desk.write("lab.pem", lab.pem())])).unwrap();
+    // plain HTTP with a login, which a registry on this host may want too
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    registry.require(Login::Token(Some("ann:s3cret")));
+    let auth = desk.write("auth.json", auths(&registry.host(), ANN));
+    desk.pull(&reference, &with_authfile(&auth)).unwrap();
+}
+
+#[test]
+fn a_file_that_is_no_certificate_is_named() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    let good = Authority::new("Lab CA").pem();
+    let body = good.lines().nth(1).unwrap();
+    for (text, word) in [
+        ("", "there is no certificate in it"),
+        ("junk", "there is no certificate in it"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1"),
+        ("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", "certificate 1"),
+        (&format!("{good}{}", good.replace(body, "")), "certificate 2"),
+        (&good[..good.len() - 30], "certificate 1"),
+    ] {
+        let file = desk.write("bad.pem", text);
+        desk.refuses(&reference, &with_ca(&[&file]), ErrorKind::Usage, &["bad.pem", word, "PEM"]);
+    }
+    desk.refuses(
+        &reference,
+        &with_ca(&[Path::new("/nonexistent.pem")]),
+        ErrorKind::Usage,
+        &["/nonexistent.pem"],
+    );
+    assert_eq!(registry.requests().len(), 0, "something was sent");
+}
+
+#[test]
+fn certificates_are_found_in_the_registrys_own_directory() {
+    let (lab, people, desk) = (Authority::new("Lab CA"), Authority::new("People CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, Some(&people)));
+    let reference = registry.add("1", &image());
+    let directory = desk.dir.path().join("certs.d");
+    let dirs = vec![desk.dir.path().join("nothing"), directory];
+    let access =
+        Access { places: Places { certificate_dirs: dirs, ..Places::default() }, ..Access::default() };
+    let put = |name: &str, text: &str| desk.write(&format!("certs.d/{}/{name}", registry.host()), text);
+    put("lab.crt", &lab.pem());
+    desk.refuses(&reference, &access, ErrorKind::Image, &["CertificateRequired", "client.cert"]);
+    let (certificate, key) = people.issue("ann");
+    put("ann.cert", &certificate);
+    desk.refuses(&reference, &access, ErrorKind::Usage, &["ann.key", "No such file"]);
+    put("ann.key", "s3cret");
+    desk.refuses(&reference, &access, ErrorKind::Usage, &["ann.cert", "not a certificate and a private key"]);
+    put("ann.key", &key);
+    put("readme.txt", "not for us");
+    desk.pull(&reference, &access).unwrap();
+    put("lab.crt", "junk");
+    Desk::new().refuses(&reference, &access, ErrorKind::Usage, &["lab.crt"]);
+}
+
+#[test]
+fn an_insecure_registry_needs_neither_certificate_nor_tls() {
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::for_name("registry.example", &lab, None));
+    let reference = registry.add("1", &image());
+    let insecure = |host: &str| Access { insecure: vec![host.to_owned()], ..Access::default() };
+    let named = with_ca(&[&desk.write("lab.pem", lab.pem())]);
+    desk.refuses(&reference, &named, ErrorKind::Image, &["not valid for name", "clock"]);
+    desk.pull(&reference, &insecure(&registry.host())).unwrap();
+    Desk::new().refuses(
+        "registry.example/x:1",
+        &insecure("http://registry.example"),
+        ErrorKind::Usage,
+        &["host"],
+    );
+    let plain = FaultyRegistry::start();
+    let reference = plain.add("1", &image());
+    Desk::new().pull(&reference, &insecure("127.0.0.1")).unwrap();
 }

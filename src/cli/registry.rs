@@ -13,6 +13,13 @@ pub struct RegistryArgs {
     /// of podman, config.json of docker].
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
     authfile: Option<PathBuf>,
+    /// Certificates of authorities, in PEM, to trust besides the system's (may be repeated).
+    #[arg(long = "ca-file", value_name = "FILE")]
+    ca_files: Vec<PathBuf>,
+    /// A registry, HOST or HOST:PORT, with which any certificate and plain HTTP will do (may be
+    /// repeated).
+    #[arg(long = "insecure-registry", value_name = "HOST")]
+    insecure: Vec<String>,
 }
 
 impl RegistryArgs {
@@ -20,6 +27,7 @@ impl RegistryArgs {
     pub fn access(self) -> Access {
         // an empty variable is none
         let authfile = self.authfile.filter(|file| !file.as_os_str().is_empty());
-        Access { authfile, places: Places::of_environment(), ..Access::default() }
+        let Self { ca_files, insecure, .. } = self;
+        Access { authfile, ca_files, insecure, places: Places::of_environment() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ impl FaultyRegistry {
             for stream in listener.incoming().flatten() {
                 let (state, tls) = (shared.clone(), tls.clone());
                 std::thread::spawn(move || match tls {
+                    // the first byte of TLS, on which a line would be waited for in vain
+                    None if is_tls(&stream) => refuse_tls(stream),
                     None => serve(stream, &state),
                     Some(tls) => serve(tls.accept(stream), &state),
                 });
@@ -170,6 +172,17 @@ enum Stop {
     Mute,
     Silence,
     Pause(Duration),
+}
+
+fn is_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    stream.peek(&mut first).is_ok() && first == [0x16]
+}
+
+/// As Go's servers do.
+fn refuse_tls(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
 }
 
 fn serve(stream: impl Read + Write, state: &Mutex<State>) {

@@ -63,7 +63,8 @@ pub(super) fn find(access: &Access, registry: &str, repository: &str) -> Result<
     Ok(None)
 }
 
-fn read(file: File) -> io::Result<Vec<u8>> {
+/// The whole file, if it is of a reasonable size.
+pub(super) fn read(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(FILE_LIMIT + 1).read_to_end(&mut text)?;
     match text.len() as u64 > FILE_LIMIT {

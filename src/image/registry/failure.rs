@@ -19,6 +19,10 @@ pub(super) enum Failure {
     Unauthorized(Error),
     /// It knows, and does not give it.
     Denied(Error),
+    /// It cannot prove who it is.
+    Untrusted(Error),
+    /// It does not speak TLS.
+    NoTls(Error),
 }
 
 impl From<Error> for Failure {
@@ -34,6 +38,8 @@ impl Failure {
             Self::Transient(error) => Self::Transient(error.context(doing)),
             Self::Unauthorized(error) => Self::Unauthorized(error.context(doing)),
             Self::Denied(error) => Self::Denied(error.context(doing)),
+            Self::Untrusted(error) => Self::Untrusted(error.context(doing)),
+            Self::NoTls(error) => Self::NoTls(error.context(doing)),
         }
     }
 
@@ -82,15 +88,15 @@ impl Failure {
         let text = ours.to_string();
         // neither a wrong certificate nor a wrong name is put right by asking again
         if text.contains("InvalidContentType") {
-            return Self::Final(ours.hint(
-                "the registry does not speak TLS; plain HTTP is used only with registries on this host",
-            ));
+            return Self::NoTls(ours);
         }
-        let certificate = text.contains("certificate");
+        // the answer of TLS where a client certificate is missing or not liked is an alert
+        if text.contains("certificate") || text.contains("Certificate") {
+            return Self::Untrusted(ours);
+        }
         // a refused connection or an unknown name may be a registry or a network that just starts
-        match certificate {
-            true => Self::Final(ours.hint("the registry's certificate must be trusted by this host (ca-certificates, SSL_CERT_FILE)")),
-            false if error.is_connect() => Self::Transient(ours.hint(
+        match error.is_connect() {
+            true => Self::Transient(ours.hint(
                 "check the registry's name and the network; an image that is cached already is used with --pull missing or never",
             )),
             false => Self::Transient(ours),

@@ -5,11 +5,13 @@
 
 mod access;
 mod auth;
+mod certificate;
 mod client;
 mod credentials;
 mod failure;
 mod fetch;
 mod helper;
+mod trust;
 
 use std::time::Duration;
 
@@ -148,6 +150,11 @@ impl<'a> Registry<'a> {
                 Err(Failure::Unauthorized(error) | Failure::Denied(error)) => {
                     return Err(error.context(doing).hint(self.clients.remedy()));
                 }
+                Err(Failure::Untrusted(error)) => {
+                    let remedy = self.clients.trust_remedy(&error.to_string());
+                    return Err(error.context(doing).hint(remedy));
+                }
+                Err(Failure::NoTls(error)) => return Err(error.context(doing).hint(NO_TLS)),
                 Err(Failure::Transient(error)) => error,
             };
             failed = if progress >= PROGRESS { 1 } else { failed + 1 };
@@ -176,6 +183,8 @@ impl<'a> Registry<'a> {
         })
     }
 }
+
+const NO_TLS: &str = "the registry does not speak TLS; plain HTTP is used with registries on this host, and with those that --insecure-registry names";
 
 /// How soon a signal is seen.
 const INTERRUPT_POLL: Duration = Duration::from_millis(100);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::container::{self, Environment, KeepContainer, Run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::reference::Reference;
+use crate::image::registry::Access;
 use crate::image::{PullPolicy, REFERENCE_BUILDER};
 use crate::interrupt::Interrupt;
 use crate::iso;
@@ -24,6 +25,8 @@ pub struct Options {
     /// Where records of runs and logs are kept.
     pub state: PathBuf,
     pub pull: PullPolicy,
+    /// How registries may be reached.
+    pub access: Access,
     /// Overrides the configuration's.
     pub network: Option<Network>,
     /// Overrides the configuration's.
@@ -59,6 +62,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
         container::Options {
             reference: site.reference,
             pull: options.pull,
+            access: options.access,
             cache: options.cache,
             state: options.state,
             interrupt: interrupt.clone(),

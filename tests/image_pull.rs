@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use airshipctl::error::{Error, ErrorKind};
-use airshipctl::image::registry::Options;
+use airshipctl::image::registry::{Access, Options};
 use airshipctl::image::{Image, Platform, PullPolicy, Reference, Store, Wanted, acquire_with};
 use airshipctl::interrupt::Interrupt;
 use common::docker_registry::DockerRegistry;
@@ -51,7 +51,8 @@ impl Cache {
     ) -> Result<Image, Error> {
         let reference = Reference::parse(reference).unwrap();
         let have_rootfs = &|_: &Image| false;
-        let wanted = Wanted { reference: &reference, platform, policy, have_rootfs, transfer: IMPATIENT };
+        let (transfer, access) = (IMPATIENT, &Access::default());
+        let wanted = Wanted { reference: &reference, platform, policy, have_rootfs, transfer, access };
         acquire_with(&self.store, wanted, interrupt)
     }
 
@@ -232,8 +233,14 @@ fn a_missing_layer_is_fetched_alone_unless_there_is_a_rootfs() {
     let parsed = Reference::parse(&reference).unwrap();
     let platform = Platform::host();
     let wanted = |have_rootfs: &dyn Fn(&Image) -> bool, policy| {
-        let wanted =
-            Wanted { reference: &parsed, platform: &platform, policy, have_rootfs, transfer: IMPATIENT };
+        let wanted = Wanted {
+            reference: &parsed,
+            platform: &platform,
+            policy,
+            have_rootfs,
+            transfer: IMPATIENT,
+            access: &Access::default(),
+        };
         acquire_with(&cache.store, wanted, &Interrupt::manual().unwrap())
     };
     let requests = registry.requests().len();
@@ -534,6 +541,7 @@ fn an_interrupt_ends_a_transfer_and_keeps_what_came() {
         policy: PullPolicy::Missing,
         have_rootfs: &|_| false,
         transfer: patient,
+        access: &Access::default(),
     };
     let start = Instant::now();
     std::thread::scope(|scope| {

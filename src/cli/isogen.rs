@@ -13,6 +13,7 @@ use airshipctl::site::document::Source;
 use airshipctl::site::volume::InputsAfter;
 use clap::Args;
 
+use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
 
 /// Build the bootable ISO of the ephemeral node and print its path.
@@ -35,6 +36,8 @@ pub struct IsogenArgs {
     /// When to ask the registry: missing, always or never.
     #[arg(long, value_name = "WHEN", default_value = "missing", value_parser = parse::<PullPolicy>)]
     pull: PullPolicy,
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// The builder's network, none or host [default: the configuration's, else none].
     #[arg(long, value_name = "NETWORK", value_parser = parse::<Network>)]
     network: Option<Network>,
@@ -74,6 +77,7 @@ impl IsogenArgs {
             cache: self.cache.dir()?,
             state: state_dir(self.state_dir)?,
             pull: self.pull,
+            access: self.registry.access(),
             network: self.network,
             runtime: self.container_runtime,
             timeout: self.timeout,

@@ -4,6 +4,7 @@ mod completion;
 mod image;
 mod isogen;
 mod log;
+mod registry;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use super::oci::OciDriver;
 use crate::error::Result;
 use crate::image::PullPolicy;
 use crate::image::reference::Reference;
+use crate::image::registry::Access;
 use crate::interrupt::Interrupt;
 use crate::site::config::{ContainerRuntime, Network, Privilege};
 use crate::site::volume::{Staging, Volume};
@@ -53,6 +54,8 @@ pub struct Run<'a> {
 pub struct Options {
     pub reference: Reference,
     pub pull: PullPolicy,
+    /// How registries may be reached.
+    pub access: Access,
     /// The rootfs cache of the built-in driver.
     pub cache: PathBuf,
     /// Where records of runs and logs are kept.

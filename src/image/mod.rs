@@ -74,13 +74,14 @@ pub struct Wanted<'a> {
     /// Whether a rootfs of this image is there already, so that its layers are not needed.
     pub have_rootfs: &'a dyn Fn(&Image) -> bool,
     pub transfer: registry::Options,
+    pub access: &'a registry::Access,
 }
 
 /// Gets the image from the cache or its registry. Afterwards manifest and configuration are
 /// verified and, unless `have_rootfs` is true of it, all layers are in the cache.
 ///
-/// With [`PullPolicy::Missing`] and all of it in the cache, no connection is made.
-/// Fails with [`ErrorKind::Image`].
+/// With [`PullPolicy::Missing`] and all of it in the cache, no connection is made. The registry is
+/// asked anonymously. Fails with [`ErrorKind::Image`].
 pub fn acquire(
     store: &Store,
     reference: &Reference,
@@ -89,11 +90,12 @@ pub fn acquire(
     have_rootfs: &dyn Fn(&Image) -> bool,
     interrupt: &Interrupt,
 ) -> Result<Image> {
-    let transfer = registry::Options::default();
-    acquire_with(store, Wanted { reference, platform, policy, have_rootfs, transfer }, interrupt)
+    let (transfer, access) = (registry::Options::default(), &registry::Access::default());
+    acquire_with(store, Wanted { reference, platform, policy, have_rootfs, transfer, access }, interrupt)
 }
 
-/// [`acquire`] with all its options.
+/// [`acquire`] with all its options; fails with [`ErrorKind::Usage`] where what is configured of
+/// registries is no good.
 pub fn acquire_with(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) -> Result<Image> {
     let found = wanted.find(store)?;
     if wanted.policy == PullPolicy::Never || wanted.reference.is_local() {

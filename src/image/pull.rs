@@ -24,7 +24,7 @@ struct Resolved {
 
 /// Pulls the image and names it in the cache.
 pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Image> {
-    let mut registry = Registry::new(wanted.reference, wanted.transfer, interrupt)?;
+    let mut registry = Registry::new(wanted.reference, wanted.transfer, wanted.access, interrupt)?;
     let resolved = resolve(&mut registry, wanted)?;
     let configuration = configuration(store, &mut registry, &resolved.parsed, interrupt)?;
     let (digest, size) = (resolved.manifest.digest.clone(), resolved.manifest.bytes.len() as u64);
@@ -52,7 +52,7 @@ pub(super) fn layers(
     image: Image,
     interrupt: &Interrupt,
 ) -> Result<Image> {
-    let mut registry = Registry::new(wanted.reference, wanted.transfer, interrupt)?;
+    let mut registry = Registry::new(wanted.reference, wanted.transfer, wanted.access, interrupt)?;
     fetch_layers(store, &mut registry, &image, interrupt)?;
     Ok(image)
 }

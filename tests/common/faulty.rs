@@ -1,11 +1,12 @@
 //! A registry inside the test process that misbehaves as it is told.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::guard::{Guard, Login, Tls};
 use super::http::{Request, read_request};
 use super::image::{Blob, Built, index_of};
 
@@ -52,6 +53,7 @@ struct State {
     blobs: HashMap<String, Blob>,
     rules: Vec<Rule>,
     log: Vec<Request>,
+    guard: Guard,
 }
 
 /// Serves on a loopback port until the test process ends.
@@ -62,13 +64,27 @@ pub struct FaultyRegistry {
 
 impl FaultyRegistry {
     pub fn start() -> Self {
+        Self::serving(None)
+    }
+
+    /// Speaks TLS only.
+    pub fn with_tls(tls: Tls) -> Self {
+        Self::serving(Some(tls))
+    }
+
+    fn serving(tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, state) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(State::default())));
         let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = shared.clone();
-                std::thread::spawn(move || serve(stream, &state));
+                let (state, tls) = (shared.clone(), tls.clone());
+                std::thread::spawn(move || match tls {
+                    // the first byte of TLS, on which a line would be waited for in vain
+                    None if is_tls(&stream) => refuse_tls(stream),
+                    None => serve(stream, &state),
+                    Some(tls) => serve(tls.accept(stream), &state),
+                });
             }
         });
         Self { address, state }
@@ -111,6 +127,16 @@ impl FaultyRegistry {
         state.manifests.insert(image.manifest.digest.clone(), image.manifest.clone());
     }
 
+    /// Serves only those who log in like this.
+    pub fn require(&self, login: Login) {
+        self.state.lock().unwrap().guard.require(login);
+    }
+
+    /// The tokens given out so far are good no more.
+    pub fn revoke_tokens(&self) {
+        self.state.lock().unwrap().guard.revoke();
+    }
+
     /// Goes wrong `times` times for requests whose path ends in `suffix`.
     pub fn fault(&self, suffix: &str, times: usize, fault: Fault) {
         let rule = Rule { suffix: suffix.to_owned(), fault, left: times };
@@ -134,9 +160,9 @@ impl FaultyRegistry {
 }
 
 /// An answer before it is written.
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
     body: Vec<u8>,
     stop: Option<(usize, Stop)>,
 }
@@ -148,13 +174,22 @@ enum Stop {
     Pause(Duration),
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) {
-    let Ok(mut writer) = stream.try_clone() else { return };
-    let mut reader = BufReader::new(stream);
-    while let Some(request) = read_request(&mut reader) {
+fn is_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    stream.peek(&mut first).is_ok() && first == [0x16]
+}
+
+/// As Go's servers do.
+fn refuse_tls(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
+}
+
+fn serve(stream: impl Read + Write, state: &Mutex<State>) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read_request(&mut stream) {
         let answer = answer(&request, state);
-        if !write(&mut writer, &request, answer) {
-            let _ = writer.shutdown(std::net::Shutdown::Both);
+        if !write(stream.get_mut(), &request, answer) {
             return;
         }
     }
@@ -180,6 +215,9 @@ fn answer(request: &Request, state: &Mutex<State>) -> Answer {
         (None, true) => plain(200, b"{}"),
         (None, false) => plain(404, br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"not here"}]}"#),
     };
+    if let Some(refusal) = state.guard.answer(request) {
+        answer = refusal;
+    }
     let ranged = path.contains("/blobs/") && !faults.iter().any(|fault| matches!(fault, Fault::NoRange));
     if ranged && answer.status == 200 {
         range(&mut answer, request);
@@ -188,7 +226,7 @@ fn answer(request: &Request, state: &Mutex<State>) -> Answer {
     answer
 }
 
-fn plain(status: u16, body: &[u8]) -> Answer {
+pub fn plain(status: u16, body: &[u8]) -> Answer {
     let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
     Answer { status, headers, body: body.to_vec(), stop: None }
 }
@@ -235,7 +273,7 @@ fn spoil(answer: &mut Answer, fault: Fault) {
 }
 
 /// False when the connection must end.
-fn write(stream: &mut TcpStream, request: &Request, answer: Answer) -> bool {
+fn write(stream: &mut impl Write, request: &Request, answer: Answer) -> bool {
     if let Some((_, Stop::Mute)) = answer.stop {
         std::thread::sleep(LONG);
         return false;
@@ -246,7 +284,9 @@ fn write(stream: &mut TcpStream, request: &Request, answer: Answer) -> bool {
     if stream.write_all(head.as_bytes()).is_err() || request.method == "HEAD" {
         return request.method == "HEAD";
     }
-    let Some((count, stop)) = answer.stop else { return stream.write_all(&answer.body).is_ok() };
+    let Some((count, stop)) = answer.stop else {
+        return stream.write_all(&answer.body).and_then(|()| stream.flush()).is_ok();
+    };
     let (now, rest) = answer.body.split_at(count.min(answer.body.len()));
     let _ = stream.write_all(now).and_then(|()| stream.flush());
     match stop {
@@ -257,7 +297,7 @@ fn write(stream: &mut TcpStream, request: &Request, answer: Answer) -> bool {
         }
         Stop::Pause(pause) => {
             std::thread::sleep(pause);
-            stream.write_all(rest).is_ok()
+            stream.write_all(rest).and_then(|()| stream.flush()).is_ok()
         }
     }
 }

@@ -12,15 +12,20 @@ pub struct Request {
     pub target: String,
     /// Names in lower case.
     pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
 }
 
-/// Reads a request without a body; `None` when the client has hung up.
-pub fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
+/// Reads a request; `None` when the client has hung up.
+pub fn read_request(stream: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|&count| count > 0)?;
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, target) = (words.next()?, words.next()?);
-    Some(Request { method, target, headers: read_headers(stream)? })
+    let headers = read_headers(stream)?;
+    let length = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some(Request { method, target, headers, body })
 }
 
 fn read_headers(stream: &mut impl BufRead) -> Option<HashMap<String, String>> {

@@ -4,6 +4,7 @@
 
 pub mod docker_registry;
 pub mod faulty;
+pub mod guard;
 pub mod http;
 pub mod image;
 pub mod site;

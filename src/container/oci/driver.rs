@@ -19,7 +19,7 @@ use crate::container::record::Record;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::platform::Platform;
 use crate::image::store::{CacheLock, Store};
-use crate::image::{self, Image, rootfs};
+use crate::image::{self, Image, Wanted, registry, rootfs};
 use crate::site::config::Network;
 
 /// See [`super`].
@@ -54,8 +54,16 @@ impl OciDriver {
         let mapping = rung.mapping();
         let unpacked =
             |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
-        let Options { reference, pull, interrupt, .. } = &self.options;
-        image::acquire(store, reference, &Platform::host(), *pull, &unpacked, interrupt)
+        let Options { reference, pull, access, interrupt, .. } = &self.options;
+        let wanted = Wanted {
+            reference,
+            platform: &Platform::host(),
+            policy: *pull,
+            have_rootfs: &unpacked,
+            transfer: registry::Options::default(),
+            access,
+        };
+        image::acquire_with(store, wanted, interrupt)
     }
 
     /// The image's rootfs in this mapping, unpacked if it is not there yet.

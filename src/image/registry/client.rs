@@ -4,90 +4,180 @@ use std::net::IpAddr;
 use std::sync::Once;
 
 use oci_distribution::client::{ClientConfig, ClientProtocol};
-use oci_distribution::secrets::RegistryAuth;
-use oci_distribution::{Client, Reference as Named, RegistryOperation};
+use oci_distribution::{Client, Reference as Named};
+use reqwest::redirect::Policy;
+use reqwest::tls::TlsInfo;
+use reqwest::{Certificate, ClientBuilder, RequestBuilder};
 
 use super::Options;
+use super::access::Access;
+use super::auth::{self, Authorization};
+use super::certificate;
+use super::credentials::{self, Found};
 use super::failure::Failure;
-use crate::error::{Error, ErrorKind, Result};
+use super::trust::{Proof, Trust};
+use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::reference::Reference;
 
 const USER_AGENT: &str = concat!("airshipctl/", env!("CARGO_PKG_VERSION"));
 
-/// `oci-client` for authentication and blobs; its HTTP library for manifests, which `oci-client`
-/// would read into memory whatever their size.
+/// `oci-client` for blobs; its HTTP library for tokens, and for manifests, which `oci-client` would
+/// read into memory whatever their size.
 pub(super) struct Clients {
-    /// `None` on a host without certificates, where only plain HTTP without a token is possible.
+    /// `None` where it cannot do what is needed: on a host without certificates, and where more
+    /// than the host's certificates is configured.
     pub(super) oci: Option<Client>,
     pub(super) http: reqwest::Client,
     pub(super) named: Named,
     scheme: Scheme,
+    /// Tried in order whenever there is no authorization yet.
+    schemes: &'static [Scheme],
+    trust: Trust,
     options: Options,
-    token: Option<String>,
-    authenticated: bool,
+    credential: Option<Found>,
+    /// `None` until the registry was asked what it wants.
+    authorization: Option<Authorization>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
-    /// For registries on this machine, as docker and podman do.
+    /// For registries on this machine, as docker and podman do, and for those that the user names.
     Http,
     Https,
 }
 
 impl Clients {
-    pub(super) fn new(reference: &Reference, options: &Options) -> Result<Self> {
+    /// Prepares to talk to the registry of `reference`; nothing is sent yet.
+    pub(super) fn new(reference: &Reference, options: &Options, access: &Access) -> Result<Self> {
         install_tls_provider();
-        let scheme = Scheme::of(reference.registry());
-        let (oci, http) = build(scheme, options)?;
+        let trust = Trust::of(access, reference.registry())?;
+        let schemes = Scheme::of(reference.registry(), &trust);
+        let credential = credentials::find(access, reference.registry(), reference.repository())?;
+        if let Some(Found { origin, .. }) = &credential {
+            tracing::debug!("credentials for {} are from {origin}", reference.registry());
+        }
+        let (oci, http) = build(schemes[0], options, &trust)?;
         let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
         // which manifest is meant is said by each request
         let named = Named::with_tag(registry, repository, String::new());
-        Ok(Self { oci, http, named, scheme, options: *options, token: None, authenticated: false })
+        Ok(Self {
+            oci,
+            http,
+            named,
+            scheme: schemes[0],
+            schemes,
+            trust,
+            options: *options,
+            credential,
+            authorization: None,
+        })
     }
 
-    /// Asks the registry for a token if it wants one. Done by itself so that a refusal's reason
-    /// is seen: in its other calls the client goes on without a token.
+    /// Finds out what the registry wants of those who ask, and gets it.
     pub(super) async fn authenticate(&mut self) -> Result<(), Failure> {
-        if self.authenticated {
+        if self.authorization.is_some() {
             return Ok(());
         }
-        let Some(oci) = &self.oci else { return Ok(()) };
-        let asked = oci.auth(&self.named, &RegistryAuth::Anonymous, RegistryOperation::Pull).await;
-        self.token = asked.map_err(|error| Failure::of_client(error).context("authenticating"))?;
-        self.authenticated = true;
+        let mut outcome = self.authorize().await;
+        for scheme in &self.schemes[1..] {
+            if !matches!(outcome, Err(Failure::NoTls(_) | Failure::Transient(_))) {
+                break;
+            }
+            self.switch(*scheme)?;
+            outcome = self.authorize().await;
+        }
+        if outcome.is_err() && self.scheme != self.schemes[0] {
+            self.switch(self.schemes[0])?;
+        }
+        let authorization = outcome.map_err(|failure| failure.context("authenticating"))?;
+        // without, the client asks for nothing: it would before every blob
+        if let (Some(oci), Some(auth)) = (&self.oci, authorization.for_client()) {
+            oci.store_auth_if_needed(self.named.resolve_registry(), &auth).await;
+        }
+        self.authorization = Some(authorization);
         Ok(())
     }
 
-    pub(super) fn has_token(&self) -> bool {
-        self.token.is_some()
+    async fn authorize(&self) -> Result<Authorization, Failure> {
+        let credential = self.credential.as_ref().map(|found| &found.credential);
+        let asked = auth::authorize(&self.http, &self.base(), self.named.repository(), credential).await;
+        match asked {
+            Err(Failure::Untrusted(error)) => Err(Failure::Untrusted(self.with_issuer(error).await)),
+            asked => asked,
+        }
     }
 
-    pub(super) fn token(&self) -> Option<&str> {
-        self.token.as_deref()
+    /// Says whose signature was not good enough, for which the registry is asked once more: without
+    /// credentials, and the answer is not looked at.
+    async fn with_issuer(&self, error: Error) -> Error {
+        let builder = prepare(&self.options).tls_danger_accept_invalid_certs(true).tls_info(true);
+        let Ok(http) = builder.redirect(Policy::none()).build() else { return error };
+        let Ok(answer) = http.get(self.base()).send().await else { return error };
+        let certificate = answer.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        match certificate.and_then(certificate::issuer) {
+            Some(issuer) => error.because(format!("the certificate was issued by {issuer}")),
+            None => error,
+        }
+    }
+
+    fn switch(&mut self, scheme: Scheme) -> Result<()> {
+        self.scheme = scheme;
+        (self.oci, self.http) = build(scheme, &self.options, &self.trust)?;
+        Ok(())
+    }
+
+    /// Whether there is something that may have run out.
+    pub(super) fn has_token(&self) -> bool {
+        matches!(self.authorization, Some(Authorization::Bearer(_)))
     }
 
     /// Forgets the token; the client keeps the first one it saw, so it is made anew.
     pub(super) fn renew(&mut self) -> Result<()> {
-        (self.oci, self.http) = build(self.scheme, &self.options)?;
-        (self.token, self.authenticated) = (None, false);
-        Ok(())
+        self.authorization = None;
+        self.switch(self.scheme)
     }
 
-    /// The address of a manifest or blob; `kind` is `manifests` or `blobs`.
-    pub(super) fn url(&self, kind: &str, name: &str) -> String {
+    /// A request for a manifest or blob; `kind` is `manifests` or `blobs`.
+    pub(super) fn get(&self, kind: &str, name: &str) -> RequestBuilder {
+        let url = format!("{}{}/{kind}/{name}", self.base(), self.named.repository());
+        let request = self.http.get(url);
+        match &self.authorization {
+            Some(authorization) => authorization.apply(request),
+            None => request,
+        }
+    }
+
+    /// What may help against a refusal.
+    pub(super) fn remedy(&self) -> String {
+        match &self.credential {
+            Some(Found { origin, .. }) => format!(
+                "the registry was shown the credentials of {origin}; log in again if they are too old, or ask for access to this image"
+            ),
+            None => "the registry does not give this image to everybody, or has no such image; log in with `podman login` or `docker login`, or name a file with credentials by --authfile".to_owned(),
+        }
+    }
+
+    /// What may help against a failure of TLS.
+    pub(super) fn trust_remedy(&self, said: &str) -> String {
+        self.trust.remedy(said)
+    }
+
+    fn base(&self) -> String {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
         };
-        format!("{scheme}://{}/v2/{}/{kind}/{name}", self.named.resolve_registry(), self.named.repository())
+        format!("{scheme}://{}/v2/", self.named.resolve_registry())
     }
 }
 
 impl Scheme {
-    fn of(registry: &str) -> Self {
-        match is_loopback(registry) {
-            true => Self::Http,
-            false => Self::Https,
+    /// What may be tried with a registry, in order.
+    fn of(registry: &str, trust: &Trust) -> &'static [Self] {
+        match (is_loopback(registry), trust.is_ordinary(), trust.proof) {
+            (true, true, _) => &[Self::Http],
+            (true, false, _) | (false, _, Proof::Nothing) => &[Self::Https, Self::Http],
+            (false, _, Proof::Certificate) => &[Self::Https],
         }
     }
 }
@@ -104,25 +194,22 @@ fn is_loopback(registry: &str) -> bool {
 
 /// Without any certificates on the host `oci-client` cannot be made, not even for plain HTTP and
 /// not with roots of our own (its `try_from` makes a default client on the way, which panics).
-fn build(scheme: Scheme, options: &Options) -> Result<(Option<Client>, reqwest::Client)> {
-    let without = match build_http(scheme, options, Roots::System) {
-        Ok(http) => return Ok((Some(build_oci(scheme, options)?), http)),
-        Err(error) => error,
+/// Client certificates it does not know.
+fn build(scheme: Scheme, options: &Options, trust: &Trust) -> Result<(Option<Client>, reqwest::Client)> {
+    let failed = |error: &reqwest::Error| {
+        Error::caused(ErrorKind::Image, "preparing the registry client", error)
+            .hint("install the ca-certificates package, name certificates by --ca-file, or set SSL_CERT_FILE to a bundle of them")
     };
-    match scheme {
-        Scheme::Http => build_http(scheme, options, Roots::None).map(|http| (None, http)),
-        Scheme::Https => Err(without),
+    let ordinary = trust.is_ordinary();
+    match build_http(scheme, options, trust)?.build() {
+        Ok(http) if ordinary => Ok((Some(build_oci(scheme, options)?), http)),
+        Ok(http) => Ok((None, http)),
+        Err(_) if scheme == Scheme::Http => {
+            let http = build_http(scheme, options, trust)?.tls_certs_only([]).build();
+            http.map(|http| (None, http)).map_err(|error| failed(&error))
+        }
+        Err(error) => Err(failed(&error)),
     }
-    .map_err(|error| {
-        Error::caused(ErrorKind::Image, "preparing the registry client", &error)
-            .hint("install the ca-certificates package, or set SSL_CERT_FILE to a bundle of certificates")
-    })
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Roots {
-    System,
-    None,
 }
 
 fn build_oci(scheme: Scheme, options: &Options) -> Result<Client> {
@@ -141,17 +228,25 @@ fn build_oci(scheme: Scheme, options: &Options) -> Result<Client> {
         .map_err(|error| Error::caused(ErrorKind::Image, "preparing the registry client", &error))
 }
 
-fn build_http(scheme: Scheme, options: &Options, roots: Roots) -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder()
+fn build_http(scheme: Scheme, options: &Options, trust: &Trust) -> Result<ClientBuilder> {
+    let roots: reqwest::Result<Vec<_>> = trust.roots.iter().map(|der| Certificate::from_der(der)).collect();
+    let roots = roots.doing(ErrorKind::Usage, || "taking the configured certificates".into())?;
+    let builder = prepare(options)
+        .tls_certs_merge(roots)
+        .tls_danger_accept_invalid_certs(trust.proof == Proof::Nothing)
+        // a manifest by tag has nothing but TLS to vouch for it; no redirect takes that away
+        .https_only(scheme == Scheme::Https);
+    match &trust.identity {
+        Some(identity) => Ok(builder.identity(identity.for_client()?)),
+        None => Ok(builder),
+    }
+}
+
+fn prepare(options: &Options) -> ClientBuilder {
+    reqwest::Client::builder()
         .connect_timeout(options.connect_timeout)
         .read_timeout(options.idle_timeout)
         .user_agent(USER_AGENT)
-        // a manifest by tag has nothing but TLS to vouch for it; no redirect takes that away
-        .https_only(scheme == Scheme::Https);
-    match roots {
-        Roots::System => builder.build(),
-        Roots::None => builder.tls_certs_only([]).build(),
-    }
 }
 
 /// rustls has none by default and panics without; a second installation changes nothing.

@@ -3,10 +3,12 @@
 use oci_distribution::errors::{OciDistributionError, OciEnvelope, OciErrorCode};
 use reqwest::StatusCode;
 
+use super::fetch::body;
 use crate::error::{Error, ErrorKind};
 
 /// Bodies of errors may be whole web pages.
 const SAID_LIMIT: usize = 300;
+const ERROR_BODY_LIMIT: u64 = 64 << 10;
 
 pub(super) enum Failure {
     /// It would fail again.
@@ -15,6 +17,12 @@ pub(super) enum Failure {
     Transient(Error),
     /// The registry wants to know who asks.
     Unauthorized(Error),
+    /// It knows, and does not give it.
+    Denied(Error),
+    /// It cannot prove who it is.
+    Untrusted(Error),
+    /// It does not speak TLS.
+    NoTls(Error),
 }
 
 impl From<Error> for Failure {
@@ -29,7 +37,17 @@ impl Failure {
             Self::Final(error) => Self::Final(error.context(doing)),
             Self::Transient(error) => Self::Transient(error.context(doing)),
             Self::Unauthorized(error) => Self::Unauthorized(error.context(doing)),
+            Self::Denied(error) => Self::Denied(error.context(doing)),
+            Self::Untrusted(error) => Self::Untrusted(error.context(doing)),
+            Self::NoTls(error) => Self::NoTls(error.context(doing)),
         }
+    }
+
+    /// The same with the body of the answer.
+    pub(super) async fn of_response(response: reqwest::Response) -> Self {
+        let status = response.status();
+        let body = body(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
+        Self::of_status(status, &body)
     }
 
     /// An answer that is not the wanted one.
@@ -44,12 +62,12 @@ impl Failure {
         };
         let error = Error::new(ErrorKind::Image, message);
         match status {
-            StatusCode::UNAUTHORIZED => Self::Unauthorized(unauthorized(error)),
+            StatusCode::UNAUTHORIZED => Self::Unauthorized(error),
             // RFC 9110, 15.5.9, and RFC 6585, 4: the client may repeat the request
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Self::Transient(error),
             status if status.is_server_error() => Self::Transient(error),
             StatusCode::NOT_FOUND => Self::Final(not_found(error)),
-            StatusCode::FORBIDDEN => Self::Final(unauthorized(error)),
+            StatusCode::FORBIDDEN => Self::Denied(error),
             _ => Self::Final(error),
         }
     }
@@ -57,6 +75,9 @@ impl Failure {
     /// An error of the HTTP library. Its URL goes: redirects carry signatures in theirs.
     pub(super) fn of_http(error: reqwest::Error) -> Self {
         let error = error.without_url();
+        if error.is_builder() {
+            return Self::Final(Error::caused(ErrorKind::Image, "making the request", &error));
+        }
         let what = match (error.is_timeout(), error.is_connect()) {
             (true, true) => "connecting: timed out",
             (true, false) => "the registry has gone silent",
@@ -67,15 +88,15 @@ impl Failure {
         let text = ours.to_string();
         // neither a wrong certificate nor a wrong name is put right by asking again
         if text.contains("InvalidContentType") {
-            return Self::Final(ours.hint(
-                "the registry does not speak TLS; plain HTTP is used only with registries on this host",
-            ));
+            return Self::NoTls(ours);
         }
-        let certificate = text.contains("certificate");
+        // the answer of TLS where a client certificate is missing or not liked is an alert
+        if text.contains("certificate") || text.contains("Certificate") {
+            return Self::Untrusted(ours);
+        }
         // a refused connection or an unknown name may be a registry or a network that just starts
-        match certificate {
-            true => Self::Final(ours.hint("the registry's certificate must be trusted by this host (ca-certificates, SSL_CERT_FILE)")),
-            false if error.is_connect() => Self::Transient(ours.hint(
+        match error.is_connect() {
+            true => Self::Transient(ours.hint(
                 "check the registry's name and the network; an image that is cached already is used with --pull missing or never",
             )),
             false => Self::Transient(ours),
@@ -92,10 +113,6 @@ impl Failure {
             }
             OciDistributionError::RegistryError { envelope, .. } => Self::of_envelope(&envelope),
             OciDistributionError::UnauthorizedError { .. } => Self::of_status(StatusCode::UNAUTHORIZED, b""),
-            OciDistributionError::AuthenticationFailure(said) => {
-                let said = Error::new(ErrorKind::Image, format!("no token: {}", printable(&said)));
-                Self::Unauthorized(unauthorized(said))
-            }
             OciDistributionError::IoError(error) => Self::of_stream(error),
             other => Self::Final(Error::caused(ErrorKind::Image, "talking to the registry", &other)),
         }
@@ -117,14 +134,10 @@ impl Failure {
             return Self::Transient(error);
         }
         match has(OciErrorCode::Unauthorized) || has(OciErrorCode::Denied) {
-            true => Self::Final(unauthorized(error)),
+            true => Self::Denied(error),
             false => Self::Final(not_found(error)),
         }
     }
-}
-
-fn unauthorized(error: Error) -> Error {
-    error.hint("the registry does not give this image to everybody, or has no such image; only anonymous access is possible")
 }
 
 fn not_found(error: Error) -> Error {
@@ -140,7 +153,7 @@ fn said_in(envelope: &OciEnvelope) -> String {
 }
 
 /// What a stranger said, fit for a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
     let line = line.collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(SAID_LIMIT) {
@@ -163,11 +176,10 @@ mod tests {
 
     #[test]
     fn server_errors_are_worth_repeating_and_client_errors_are_not() {
-        for (status, transient) in
-            [(500, true), (503, true), (429, true), (400, false), (404, false), (403, false)]
-        {
+        for (status, transient) in [(500, true), (503, true), (429, true), (400, false), (404, false)] {
             let failure = Failure::of_status(StatusCode::from_u16(status).unwrap(), b"");
             assert_eq!(matches!(failure, Failure::Transient(_)), transient, "{status}");
         }
+        assert!(matches!(Failure::of_status(StatusCode::FORBIDDEN, b""), Failure::Denied(_)));
     }
 }

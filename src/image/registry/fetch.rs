@@ -18,19 +18,14 @@ use crate::image::manifest::ACCEPTED;
 
 /// distribution-spec: may be sent, and must then be right.
 const DIGEST_HEADER: &str = "docker-content-digest";
-const ERROR_BODY_LIMIT: u64 = 64 << 10;
 
 /// Fetches the manifest of `name`, a tag or a digest, and computes its digest.
 pub(super) async fn manifest(clients: &Clients, name: &str, limit: u64) -> Result<Fetched, Failure> {
-    let mut request = clients.http.get(clients.url("manifests", name)).header(ACCEPT, ACCEPTED.join(", "));
-    if let Some(token) = clients.token() {
-        request = request.bearer_auth(token);
-    }
-    let response = request.send().await.map_err(Failure::of_http)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    if !status.is_success() {
-        let body = body(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
-        return Err(Failure::of_status(status, &body));
+    let response = clients.get("manifests", name).header(ACCEPT, ACCEPTED.join(", "));
+    let response = response.send().await.map_err(Failure::of_http)?;
+    let headers = response.headers().clone();
+    if !response.status().is_success() {
+        return Err(Failure::of_response(response).await);
     }
     let bytes = body(response, limit).await?;
     let digest = check_digest(name, &headers, &bytes)?;
@@ -38,7 +33,7 @@ pub(super) async fn manifest(clients: &Clients, name: &str, limit: u64) -> Resul
 }
 
 /// The whole body, if it has at most `limit` bytes.
-async fn body(mut response: reqwest::Response, limit: u64) -> Result<Vec<u8>, Failure> {
+pub(super) async fn body(mut response: reqwest::Response, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(Failure::of_http)? {
         bytes.extend_from_slice(&chunk);
@@ -145,13 +140,11 @@ async fn open_blob(clients: &Clients, digest: &Digest, offset: u64) -> Result<Bl
 
 /// For hosts where there can be no `oci-client`.
 async fn open_blob_plainly(clients: &Clients, digest: &Digest, offset: u64) -> Result<BlobResponse, Failure> {
-    let request = clients.http.get(clients.url("blobs", digest.as_ref()));
-    let response =
-        request.header(RANGE, format!("bytes={offset}-")).send().await.map_err(Failure::of_http)?;
+    let request = clients.get("blobs", digest.as_ref()).header(RANGE, format!("bytes={offset}-"));
+    let response = request.send().await.map_err(Failure::of_http)?;
     let status = response.status();
     if !status.is_success() {
-        let body = body(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
-        return Err(Failure::of_status(status, &body));
+        return Err(Failure::of_response(response).await);
     }
     let stream = response.bytes_stream().map_err(std::io::Error::other).boxed();
     let stream = SizedStream { content_length: None, digest_header_value: None, stream };

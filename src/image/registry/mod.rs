@@ -1,10 +1,17 @@
-//! Registries (distribution-spec, "Pull"): manifests and blobs, anonymously.
+//! Registries (distribution-spec, "Pull"): manifests and blobs, with the access people have
+//! configured for their other container tools.
 //!
 //! The only place of this wing where there is HTTP and async; both end at this module's surface.
 
+mod access;
+mod auth;
+mod certificate;
 mod client;
+mod credentials;
 mod failure;
 mod fetch;
+mod helper;
+mod trust;
 
 use std::time::Duration;
 
@@ -14,6 +21,7 @@ use super::digest::Digest;
 use super::reference::Reference;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
+pub use access::{Access, Places};
 use client::Clients;
 use failure::Failure;
 
@@ -76,9 +84,15 @@ pub struct Registry<'a> {
 
 impl<'a> Registry<'a> {
     /// Prepares to talk to the registry of `reference`; nothing is sent yet.
-    pub fn new(reference: &Reference, options: Options, interrupt: &'a Interrupt) -> Result<Self> {
+    /// Fails with [`ErrorKind::Usage`] where what is configured is no good.
+    pub fn new(
+        reference: &Reference,
+        options: Options,
+        access: &Access,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self> {
         let place = format!("{}/{}", reference.registry(), reference.repository());
-        let clients = Clients::new(reference, &options)?;
+        let clients = Clients::new(reference, &options, access)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.doing(ErrorKind::Internal, || "starting the network runtime".into())?;
         Ok(Self { runtime: Some(runtime), clients, options, interrupt, place })
@@ -133,7 +147,14 @@ impl<'a> Registry<'a> {
                     self.clients.renew()?;
                     continue;
                 }
-                Err(Failure::Unauthorized(error)) => return Err(error.context(doing)),
+                Err(Failure::Unauthorized(error) | Failure::Denied(error)) => {
+                    return Err(error.context(doing).hint(self.clients.remedy()));
+                }
+                Err(Failure::Untrusted(error)) => {
+                    let remedy = self.clients.trust_remedy(&error.to_string());
+                    return Err(error.context(doing).hint(remedy));
+                }
+                Err(Failure::NoTls(error)) => return Err(error.context(doing).hint(NO_TLS)),
                 Err(Failure::Transient(error)) => error,
             };
             failed = if progress >= PROGRESS { 1 } else { failed + 1 };
@@ -162,6 +183,8 @@ impl<'a> Registry<'a> {
         })
     }
 }
+
+const NO_TLS: &str = "the registry does not speak TLS; plain HTTP is used with registries on this host, and with those that --insecure-registry names";
 
 /// How soon a signal is seen.
 const INTERRUPT_POLL: Duration = Duration::from_millis(100);

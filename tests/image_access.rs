@@ -1,0 +1,381 @@
+//! Registries that do not serve everybody: credentials, certificates, mirrors, proxies.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use airshipctl::error::{Error, ErrorKind};
+use airshipctl::image::registry::{Access, Options, Places};
+use airshipctl::image::{Image, Platform, PullPolicy, Reference, Store, Wanted, acquire_with};
+use airshipctl::interrupt::Interrupt;
+use common::faulty::{Fault, FaultyRegistry};
+use common::guard::{Authority, Login, Tls};
+use common::image::{Built, Entry, TestImage};
+
+const IMPATIENT: Options = Options {
+    connect_timeout: Duration::from_secs(2),
+    idle_timeout: Duration::from_secs(2),
+    attempts: 2,
+    backoff: Duration::from_millis(10),
+};
+
+/// A directory with a cache and whatever files access takes.
+struct Desk {
+    dir: tempfile::TempDir,
+    store: Store,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("cache")).unwrap();
+        Self { dir, store }
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn pull(&self, reference: &str, access: &Access) -> Result<Image, Error> {
+        let reference = &Reference::parse(reference).unwrap();
+        let wanted = Wanted {
+            reference,
+            platform: &Platform::host(),
+            policy: PullPolicy::Missing,
+            have_rootfs: &|_| false,
+            transfer: IMPATIENT,
+            access,
+        };
+        let outcome = acquire_with(&self.store, wanted, &Interrupt::manual().unwrap());
+        if let Err(error) = &outcome {
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("s3cret") && !shown.contains("czNj"), "a secret is told: {shown}");
+            assert_eq!(self.store.list().unwrap(), []);
+        }
+        outcome
+    }
+
+    fn refuses(&self, reference: &str, access: &Access, kind: ErrorKind, words: &[&str]) {
+        let error = self.pull(reference, access).expect_err("the image was had");
+        let text = format!("{error}\nhint: {}", error.hint_text().unwrap_or_default());
+        assert_eq!(error.kind(), kind, "{text}");
+        words.iter().for_each(|word| assert!(text.contains(word), "{word:?} is not in: {text}"));
+    }
+}
+
+fn image() -> Built {
+    TestImage::new().layer(&[Entry::file("a", "a")]).layer(&[Entry::file("b", "b")]).build()
+}
+
+fn with_authfile(path: &Path) -> Access {
+    Access { authfile: Some(path.to_owned()), ..Access::default() }
+}
+
+fn with_places(files: &[&Path]) -> Access {
+    let auth_files = files.iter().map(|path| path.to_path_buf()).collect();
+    Access { places: Places { auth_files, ..Places::default() }, ..Access::default() }
+}
+
+/// An authfile with one entry.
+fn auths(key: &str, entry: &str) -> String {
+    format!(r#"{{"auths":{{"{key}":{entry}}}}}"#)
+}
+
+/// `ann:s3cret` as the tools write it.
+const ANN: &str = r#"{"auth":"YW5uOnMzY3JldA=="}"#;
+
+#[test]
+fn a_password_opens_a_registry_that_asks_for_one() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    registry.require(Login::Basic("ann:s3cret"));
+    desk.refuses(&reference, &Access::default(), ErrorKind::Image, &["401", "log in", "--authfile"]);
+    let wrong = desk.write("wrong.json", auths(&registry.host(), r#"{"auth":"YW5uOnMzY3JldHM="}"#));
+    desk.refuses(&reference, &with_authfile(&wrong), ErrorKind::Image, &["401", "wrong.json"]);
+    let right = desk.write("auth.json", auths(&registry.host(), ANN));
+    desk.pull(&reference, &with_authfile(&right)).unwrap();
+}
+
+#[test]
+fn a_password_buys_a_token_and_goes_nowhere_else() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    registry.require(Login::Token(Some("ann:s3cret")));
+    desk.refuses(&reference, &Access::default(), ErrorKind::Image, &["authenticating", "who are you?"]);
+    // the scope of a key is the repository
+    let scoped = format!(
+        r#"{{"auths":{{"{0}":{{"auth":"eDp5"}},"{0}/team":{ANN},"{0}/other":{{"auth":"eDp5"}}}}}}"#,
+        registry.host()
+    );
+    desk.pull(&reference, &with_authfile(&desk.write("auth.json", scoped))).unwrap();
+    let requests = registry.requests();
+    let basic = |target: &str| {
+        let mut found = requests.iter().filter(|request| request.target.starts_with(target));
+        found.any(|it| it.headers.get("authorization").is_some_and(|it| it.starts_with("Basic")))
+    };
+    assert!(basic("/token") && !basic("/v2/"));
+}
+
+#[test]
+fn an_identity_token_is_exchanged() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    registry.require(Login::Identity("s3cret-identity"));
+    let entry = r#"{"auth":"PHRva2VuPjo=","identitytoken":"s3cret-identity"}"#;
+    let file = desk.write("auth.json", auths(&registry.host(), entry));
+    desk.pull(&reference, &with_authfile(&file)).unwrap();
+    registry.require(Login::Basic("ann:s3cret"));
+    Desk::new().refuses(&reference, &with_authfile(&file), ErrorKind::Image, &["only an identity token"]);
+}
+
+#[test]
+fn a_token_that_runs_out_in_the_middle_is_renewed() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let image = image();
+    let reference = registry.add("1", &image);
+    registry.require(Login::Token(None));
+    registry.fault(&image.layers[0].digest, 1, Fault::Pause(10, Duration::from_millis(500)));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while registry.count(&image.layers[0].digest) == 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            registry.revoke_tokens();
+        });
+        desk.pull(&reference, &Access::default()).unwrap();
+    });
+    assert_eq!(registry.requests().iter().filter(|it| it.target.starts_with("/token")).count(), 2);
+}
+
+#[test]
+fn the_first_file_that_knows_the_registry_is_followed() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    registry.require(Login::Basic("ann:s3cret"));
+    let missing = desk.dir.path().join("nothing/auth.json");
+    let other = desk.write("other.json", auths("registry.example", r#"{"auth":"eDp5"}"#));
+    let right = desk.write("right.json", auths(&registry.host(), ANN));
+    let wrong = desk.write("wrong.json", auths(&registry.host(), r#"{"auth":"eDp5"}"#));
+    desk.refuses(&reference, &with_places(&[&wrong, &right]), ErrorKind::Image, &["401", "wrong.json"]);
+    desk.pull(&reference, &with_places(&[&missing, &other, &right, &wrong])).unwrap();
+}
+
+#[test]
+fn a_file_with_credentials_that_is_no_good_is_named() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    let bad = desk.write("bad.json", "{\"auths\": {\"s3cret\"}}");
+    for access in [with_authfile(&bad), with_places(&[&bad])] {
+        desk.refuses(&reference, &access, ErrorKind::Usage, &["bad.json", "line 1 column"]);
+    }
+    let missing = with_authfile(&desk.dir.path().join("nothing.json"));
+    desk.refuses(&reference, &missing, ErrorKind::Usage, &["nothing.json", "--authfile"]);
+    desk.refuses(&reference, &with_authfile(desk.dir.path()), ErrorKind::Usage, &["directory"]);
+    let huge = desk.write("huge.json", vec![b' '; (4 << 20) + 1]);
+    desk.refuses(&reference, &with_authfile(&huge), ErrorKind::Usage, &["huge.json", "4 MiB"]);
+    assert_eq!(registry.requests().len(), 0, "something was sent");
+}
+
+/// Reruns the test in a process with these variables, since tests share their environment.
+/// False in the first process, where all is done then.
+fn in_process_with(test: &str, variables: &[(&str, String)]) -> bool {
+    const MARK: &str = "AIRSHIPCTL_TEST_WITH";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test]).env(MARK, "1");
+    command.envs(variables.iter().map(|(name, value)| (*name, value)));
+    assert!(command.status().unwrap().success());
+    false
+}
+
+#[test]
+fn helpers_are_asked_and_quoted() {
+    let scripts = Desk::new();
+    for (name, script) in [
+        (
+            "good",
+            "read host; case $1:$host in get:127.0.0.1:*) echo '{\"Username\":\"ann\",\"Secret\":\"s3cret\"}';; *) exit 1;; esac",
+        ),
+        ("token", "echo '{\"Username\":\"<token>\",\"Secret\":\"s3cret-identity\"}'"),
+        ("none", "cat >/dev/null; echo 'credentials not found in native keychain'; exit 1"),
+        ("broken", "echo the key ring is locked; echo not this >&2; exit 1"),
+        ("odd", "echo s3cret"),
+    ] {
+        let path = scripts.write(&format!("docker-credential-{name}"), format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", scripts.dir.path().display(), std::env::var("PATH").unwrap());
+    if !in_process_with("helpers_are_asked_and_quoted", &[("PATH", path)]) {
+        return;
+    }
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    registry.require(Login::Basic("ann:s3cret"));
+    let host = registry.host();
+    let named = |name: &str| {
+        let text = format!(r#"{{"credHelpers":{{"{host}":"{name}"}},"auths":{{"{host}":{{}}}}}}"#);
+        with_authfile(&desk.write(&format!("{name}.json"), text))
+    };
+    let broken = ["asking docker-credential-broken", "the key ring is locked", "broken.json"];
+    desk.refuses(&reference, &named("broken"), ErrorKind::Usage, &broken);
+    desk.refuses(&reference, &named("odd"), ErrorKind::Usage, &["docker-credential-odd", "Username"]);
+    desk.refuses(&reference, &named("missing"), ErrorKind::Usage, &["docker-credential-missing", "install"]);
+    desk.refuses(&reference, &named("none"), ErrorKind::Image, &["401"]);
+    desk.pull(&reference, &named("good")).unwrap();
+    // a store for all registries that does not work is no reason not to try
+    for store in ["good", "none", "broken", "missing"] {
+        let auths = auths(&host, ANN);
+        let text = auths.replacen('{', &format!(r#"{{"credsStore":"{store}","#), 1);
+        let file = desk.write("store.json", text);
+        Desk::new().pull(&reference, &with_authfile(&file)).unwrap();
+    }
+    registry.require(Login::Identity("s3cret-identity"));
+    Desk::new().pull(&reference, &named("token")).unwrap();
+}
+
+#[test]
+fn a_redirect_to_another_host_carries_no_credentials() {
+    for login in [Login::Basic("ann:s3cret"), Login::Token(Some("ann:s3cret"))] {
+        let (registry, elsewhere, desk) = (FaultyRegistry::start(), FaultyRegistry::start(), Desk::new());
+        let image = image();
+        let reference = registry.add("1", &image);
+        elsewhere.add("1", &image);
+        registry.require(login);
+        for digest in [&image.manifest.digest, &image.config.digest, &image.layers[0].digest] {
+            registry.fault(digest, 99, Fault::Status(307, ""));
+            let kind = if digest == &image.manifest.digest { "manifests" } else { "blobs" };
+            let target = format!("http://{}/v2/team/builder/{kind}/{digest}", elsewhere.host());
+            registry.fault(digest, 99, Fault::Header("Location", target));
+        }
+        let name = reference.strip_suffix(":1").unwrap();
+        let by_digest = format!("{name}@{}", image.manifest.digest);
+        let file = desk.write("auth.json", auths(&registry.host(), ANN));
+        desk.pull(&by_digest, &with_authfile(&file)).unwrap();
+        assert_eq!(elsewhere.requests().len(), 3);
+        for request in elsewhere.requests() {
+            assert_eq!(request.headers.get("authorization"), None, "{}", request.target);
+        }
+    }
+}
+
+fn with_ca(paths: &[&Path]) -> Access {
+    Access { ca_files: paths.iter().map(|path| path.to_path_buf()).collect(), ..Access::default() }
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let (lab, other, desk) = (Authority::new("Lab CA"), Authority::new("Other CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, None));
+    let reference = registry.add("1", &image());
+    registry.require(Login::Token(Some("ann:s3cret")));
+    let auth = desk.write("auth.json", auths(&registry.host(), ANN));
+    // on this host plain HTTP is what is tried unless something says TLS
+    let wrong = Access { authfile: Some(auth.clone()), ..with_ca(&[&desk.write("other.pem", other.pem())]) };
+    let words = ["UnknownIssuer", "issued by CN=Lab CA", "--ca-file", "certs.d", &registry.host()];
+    desk.refuses(&reference, &wrong, ErrorKind::Image, &words);
+    assert!(
+        registry.requests().iter().all(|it| it.target == "/v2/" && !it.headers.contains_key("authorization"))
+    );
+    let both = desk.write("both.pem", format!("{}\nLab:\n{}", other.pem(), lab.pem()));
+    // the token's address has the wrong scheme, as it would for a registry behind a careless proxy
+    let right = Access { authfile: Some(auth), ..with_ca(&[&both]) };
+    desk.refuses(&reference, &right, ErrorKind::Image, &["URL scheme is not allowed"]);
+    registry.require(Login::Basic("ann:s3cret"));
+    desk.pull(&reference, &right).unwrap();
+}
+
+#[test]
+fn authorities_do_without_those_of_the_host() {
+    let nowhere = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, "/nonexistent".to_owned()));
+    if !in_process_with("authorities_do_without_those_of_the_host", &nowhere) {
+        return;
+    }
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, None));
+    let reference = registry.add("1", &image());
+    desk.pull(&reference, &with_ca(&[&desk.write("lab.pem", lab.pem())])).unwrap();
+    // plain HTTP with a login, which a registry on this host may want too
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    registry.require(Login::Token(Some("ann:s3cret")));
+    let auth = desk.write("auth.json", auths(&registry.host(), ANN));
+    desk.pull(&reference, &with_authfile(&auth)).unwrap();
+}
+
+#[test]
+fn a_file_that_is_no_certificate_is_named() {
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    let good = Authority::new("Lab CA").pem();
+    let body = good.lines().nth(1).unwrap();
+    for (text, word) in [
+        ("", "there is no certificate in it"),
+        ("junk", "there is no certificate in it"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1"),
+        ("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", "certificate 1"),
+        (&format!("{good}{}", good.replace(body, "")), "certificate 2"),
+        (&good[..good.len() - 30], "certificate 1"),
+    ] {
+        let file = desk.write("bad.pem", text);
+        desk.refuses(&reference, &with_ca(&[&file]), ErrorKind::Usage, &["bad.pem", word, "PEM"]);
+    }
+    desk.refuses(
+        &reference,
+        &with_ca(&[Path::new("/nonexistent.pem")]),
+        ErrorKind::Usage,
+        &["/nonexistent.pem"],
+    );
+    assert_eq!(registry.requests().len(), 0, "something was sent");
+}
+
+#[test]
+fn certificates_are_found_in_the_registrys_own_directory() {
+    let (lab, people, desk) = (Authority::new("Lab CA"), Authority::new("People CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, Some(&people)));
+    let reference = registry.add("1", &image());
+    let directory = desk.dir.path().join("certs.d");
+    let dirs = vec![desk.dir.path().join("nothing"), directory];
+    let access =
+        Access { places: Places { certificate_dirs: dirs, ..Places::default() }, ..Access::default() };
+    let put = |name: &str, text: &str| desk.write(&format!("certs.d/{}/{name}", registry.host()), text);
+    put("lab.crt", &lab.pem());
+    desk.refuses(&reference, &access, ErrorKind::Image, &["CertificateRequired", "client.cert"]);
+    let (certificate, key) = people.issue("ann");
+    put("ann.cert", &certificate);
+    desk.refuses(&reference, &access, ErrorKind::Usage, &["ann.key", "No such file"]);
+    put("ann.key", "s3cret");
+    desk.refuses(&reference, &access, ErrorKind::Usage, &["ann.cert", "not a certificate and a private key"]);
+    put("ann.key", &key);
+    put("readme.txt", "not for us");
+    desk.pull(&reference, &access).unwrap();
+    put("lab.crt", "junk");
+    Desk::new().refuses(&reference, &access, ErrorKind::Usage, &["lab.crt"]);
+}
+
+#[test]
+fn an_insecure_registry_needs_neither_certificate_nor_tls() {
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::for_name("registry.example", &lab, None));
+    let reference = registry.add("1", &image());
+    let insecure = |host: &str| Access { insecure: vec![host.to_owned()], ..Access::default() };
+    let named = with_ca(&[&desk.write("lab.pem", lab.pem())]);
+    desk.refuses(&reference, &named, ErrorKind::Image, &["not valid for name", "clock"]);
+    desk.pull(&reference, &insecure(&registry.host())).unwrap();
+    Desk::new().refuses(
+        "registry.example/x:1",
+        &insecure("http://registry.example"),
+        ErrorKind::Usage,
+        &["host"],
+    );
+    let plain = FaultyRegistry::start();
+    let reference = plain.add("1", &image());
+    Desk::new().pull(&reference, &insecure("127.0.0.1")).unwrap();
+}

@@ -62,6 +62,29 @@ fn a_pulled_image_runs_again_without_its_registry() {
 }
 
 #[test]
+fn a_damaged_blob_is_fetched_again_where_that_is_allowed() {
+    let registry = DockerRegistry::start();
+    let image = builder(BUILD).build();
+    let site = Site::new();
+    site.configure(&registry.push("builder", "1", &image), "");
+    site.succeed(&[]);
+    let damage = || {
+        fs::remove_dir_all(site.path("cache/rootfs")).unwrap();
+        let hex = image.layers[0].digest.strip_prefix("sha256:").unwrap();
+        let path = site.path("cache/blobs/sha256").join(hex);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    };
+    damage();
+    site.fail(&["--pull", "never"], 4, &[&image.layers[0].digest, "image verify"]);
+    let output = site.succeed(&[]);
+    assert!(stderr(&output).contains("fetching sha256:"), "{}", stderr(&output));
+    site.assert_outputs();
+}
+
+#[test]
 fn layers_may_be_zstd_or_plain_and_the_manifest_docker_s() {
     let registry = DockerRegistry::start();
     let image = builder("cat /a /b\n".to_owned().as_str())

@@ -19,7 +19,7 @@ use crate::container::record::Record;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::platform::Platform;
 use crate::image::store::{CacheLock, Store};
-use crate::image::{self, Image, Wanted, registry, rootfs};
+use crate::image::{self, Image, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::Network;
 
 /// See [`super`].
@@ -66,12 +66,35 @@ impl OciDriver {
         image::acquire_with(store, wanted, interrupt)
     }
 
-    /// The image's rootfs in this mapping, unpacked if it is not there yet.
+    /// The image's rootfs in this mapping, unpacked if it is not there yet. Blobs that turn out to
+    /// be damaged are fetched once more where a registry may be asked.
     fn rootfs(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
         leftovers::sweep(rung, store.path())?;
         if let Some(found) = rootfs::find(store.path(), &rung.mapping(), &image.layers)? {
             return Ok(found.path().to_owned());
         }
+        match self.unpack(store, rung, image) {
+            Err(error) if error.kind() == ErrorKind::Image => {
+                let damaged = image::damaged_layers(store, image, &self.options.interrupt)?;
+                if damaged.is_empty() || !self.may_ask_a_registry() {
+                    return Err(error.hint("`airshipctl image verify` tells what in the cache is damaged"));
+                }
+                for layer in &damaged {
+                    tracing::warn!("{error}; fetching {} again", layer.digest);
+                    store.discard_blob(layer)?;
+                }
+                self.acquire(store, rung)?;
+                self.unpack(store, rung, image)
+            }
+            unpacked => unpacked,
+        }
+    }
+
+    fn may_ask_a_registry(&self) -> bool {
+        self.options.pull != PullPolicy::Never && !self.options.reference.is_local()
+    }
+
+    fn unpack(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
         tracing::info!("Unpacking {} layers", image.layers.len());
         let task =
             Task::Unpack { cache: store.path().to_owned(), manifest: image.manifest_digest.to_string() };

@@ -241,18 +241,36 @@ fn an_archive_that_is_cut_anywhere_leaves_nothing() {
 #[test]
 fn a_silent_pipe_is_left_at_once_when_a_signal_comes() {
     let bench = Bench::new();
-    let mut command = bench.0.command(&["image", "load", "-"]);
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let input = child.stdin.take().unwrap();
-    while !bench.cache(".partial/load-0").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+    let fifo = bench.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for source in ["-", fifo.to_str().unwrap()] {
+        let mut command = bench.0.command(&["image", "load", source]);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        while !bench.cache(".partial/load-0").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+        assert_eq!(bench.partials(), 0);
     }
-    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    let output = child.wait_with_output().unwrap();
-    drop(input);
-    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
-    assert_eq!(bench.partials(), 0);
+}
+
+#[test]
+fn an_archive_is_loaded_from_a_fifo() {
+    let bench = Bench::new();
+    let fifo = bench.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = {
+        let fifo = fifo.clone();
+        std::thread::spawn(move || fs::write(fifo, Layout::new().named(NAME, &image()).archive()))
+    };
+    bench.good(&["load", fifo.to_str().unwrap()]);
+    writer.join().unwrap().unwrap();
+    bench.good(&["verify", NAME]);
 }
 
 #[test]

@@ -63,15 +63,19 @@ struct Waiting<'a> {
 impl Read for Waiting<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            self.interrupt.check().map_err(io::Error::other)?;
             let mut ready = [self.file.as_fd(), self.interrupt.as_fd()]
                 .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
             match poll(&mut ready, PollTimeout::NONE) {
-                Ok(_) => break,
-                Err(Errno::EINTR) => {}
+                Ok(_) if ready[0].any() == Some(true) => {}
+                Ok(_) | Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(errno.into()),
             }
+            match self.file.read(buffer) {
+                // a pipe that somebody made non-blocking, and another reader of it
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
         }
-        self.interrupt.check().map_err(io::Error::other)?;
-        self.file.read(buffer)
     }
 }

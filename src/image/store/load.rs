@@ -4,8 +4,9 @@
 //! name is given.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex};
@@ -49,7 +50,10 @@ pub(super) fn load(
 ) -> Result<Vec<Loaded>> {
     let opening = || "opening it".to_owned();
     if !fs::metadata(source).doing(ErrorKind::Usage, opening)?.is_dir() {
-        let file = File::open(source).doing(ErrorKind::Usage, opening)?;
+        // a FIFO is waited for when it is read, where signals are heeded
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(source);
+        let file = file.doing(ErrorKind::Usage, opening)?;
         return load_archive(store, file, name, interrupt);
     }
     let canonical = fs::canonicalize(source).doing(ErrorKind::Usage, opening)?;

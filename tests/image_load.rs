@@ -202,8 +202,7 @@ fn what_is_no_layout_is_refused() {
     bench.refuses(&bench.archive(b"\x1f\x8bnonsense"), ErrorKind::Image, "reading");
     bench.refuses(&bench.archive(b"\x28\xb5\x2f\xfdnonsense"), ErrorKind::Image, "reading");
     let docker = tar(&[Entry::file("manifest.json", "[]"), Entry::file("abc/layer.tar", "x")]);
-    let error = bench.refuses(&bench.archive(docker), ErrorKind::Image, "not an OCI archive");
-    assert!(error.hint_text().unwrap().contains("docker-archive"));
+    bench.refuses(&bench.archive(docker), ErrorKind::Image, "holds no image");
     let empty = Layout::new().archive();
     bench.refuses(&bench.archive(empty), ErrorKind::Image, "no image");
 }

@@ -30,9 +30,10 @@ pub enum ImageCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Load an OCI image layout, a directory or an archive of one, into the rootfs cache.
+    /// Load images into the rootfs cache: an OCI image layout, a directory or an archive of one, or an
+    /// archive of `docker save`.
     Load {
-        /// The directory or archive.
+        /// The directory or archive; `-` is an archive on standard input.
         path: PathBuf,
         /// Load the only image in it under this reference.
         #[arg(long, value_name = "REFERENCE", value_parser = Reference::parse)]
@@ -149,12 +150,7 @@ struct Images<T> {
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
         ImageCommand::Pull { reference, pull: policy, common } => pull(&reference, policy, &common),
-        ImageCommand::Load { path, name, common } => {
-            let store = common.store()?;
-            let images = store.load_as(&path, name.as_ref(), &Interrupt::from_signals()?)?;
-            let result = Images { images };
-            common.print(&result, || text::loaded(&result.images))
-        }
+        ImageCommand::Load { path, name, common } => load(&path, name.as_ref(), &common),
         ImageCommand::Save { references, file, common } => save(&references, &file, &common),
         ImageCommand::Ls { common } => {
             let images = common.existing()?.map_or_else(|| Ok(Vec::new()), |store| store.list())?;
@@ -188,6 +184,25 @@ fn pull(reference: &Reference, policy: PullPolicy, common: &Common) -> Result<()
     let image = image::acquire(&store, reference, &Platform::host(), policy, &|_| false, &interrupt)?;
     let pulled = Loaded { reference: reference.to_string(), digest: image.manifest_digest };
     common.print(&pulled, || text::pulled(&pulled))
+}
+
+fn load(path: &Path, name: Option<&Reference>, common: &Common) -> Result<()> {
+    let images = match path == Path::new("-") {
+        false => common.store()?.load_as(path, name, &Interrupt::from_signals()?)?,
+        true => common.store()?.load_stream(standard_input()?, name, &Interrupt::from_signals()?)?,
+    };
+    let result = Images { images };
+    common.print(&result, || text::loaded(&result.images))
+}
+
+fn standard_input() -> Result<File> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return Err(Error::new(ErrorKind::Usage, "loading standard input: it is a terminal")
+            .hint("redirect an archive into it, or name a file"));
+    }
+    let copied = input.as_fd().try_clone_to_owned().map(File::from);
+    copied.doing(ErrorKind::Usage, || "opening standard input".into())
 }
 
 fn save(references: &[Reference], file: &Path, common: &Common) -> Result<()> {

@@ -61,7 +61,8 @@ fn prune_rootfs(store: &Store, pruned: &mut Pruned, interrupt: &Interrupt) -> Re
             continue;
         }
         if !entry.is_removable() {
-            pruned.left.push(left(&entry, "its files belong to ids of another mapping".to_owned()));
+            let (reason, command) = entry.remedy();
+            pruned.left.push(Left { path: entry.path.display().to_string(), reason, command });
             continue;
         }
         match entry.remove() {
@@ -69,14 +70,15 @@ fn prune_rootfs(store: &Store, pruned: &mut Pruned, interrupt: &Interrupt) -> Re
                 pruned.rootfs += 1;
                 pruned.bytes += bytes;
             }
-            Ok(Removal::Busy) => pruned.left.push(left(&entry, "a process works on it".to_owned())),
+            Ok(Removal::Busy) => pruned.left.push(again(&entry, "a process works on it".to_owned())),
             // to the end all the same
-            Err(error) => pruned.left.push(left(&entry, error.to_string())),
+            Err(error) => pruned.left.push(again(&entry, error.to_string())),
         }
     }
     Ok(())
 }
 
-fn left(entry: &Entry, reason: String) -> Left {
-    Left { path: entry.path.display().to_string(), reason, command: entry.how_to_remove() }
+/// What may go away with the next attempt.
+fn again(entry: &Entry, reason: String) -> Left {
+    Left { path: entry.path.display().to_string(), reason, command: "airshipctl image prune".to_owned() }
 }

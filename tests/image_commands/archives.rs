@@ -1,9 +1,10 @@
 //! `save` and `load`.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use super::common::image::{index_of, noise};
+use super::common::image::{Compression, index_of, noise, tar};
 use super::*;
 
 /// Names of the members with modes, owners and times.
@@ -137,4 +138,278 @@ fn a_reader_that_goes_away_ends_a_save_with_an_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert!(stderr(&output).contains("Broken pipe"), "{}", stderr(&output));
+}
+
+/// What [`NAME`] is in an archive of docker's.
+const DOCKER_NAME: &str = "registry.example/team/builder:1";
+
+/// An image with plain layers, as docker saves them.
+fn plain() -> Built {
+    TestImage::new()
+        .layer_as(Compression::None, &[Entry::dir("etc"), Entry::file("etc/motd", "lower")])
+        .layer_as(Compression::None, &[Entry::file("etc/motd", "upper")])
+        .build()
+}
+
+fn hex(digest: &str) -> &str {
+    digest.split_once(':').unwrap().1
+}
+
+/// The members that `docker save` writes for [`plain`].
+struct Docker {
+    manifest: Value,
+    members: Vec<Entry>,
+}
+
+impl Docker {
+    fn new() -> Self {
+        let image = plain();
+        let config = format!("{}.json", hex(&image.config.digest));
+        let mut members = vec![Entry::file(&config, &image.config.bytes)];
+        for (name, layer) in ["one", "two"].iter().zip(&image.layers) {
+            members.push(Entry::dir(name));
+            members.push(Entry::file(&format!("{name}/VERSION"), "1.0"));
+            members.push(Entry::file(&format!("{name}/json"), "{}"));
+            members.push(Entry::file(&format!("{name}/layer.tar"), &layer.bytes));
+        }
+        members.push(Entry::file("repositories", "{}"));
+        let manifest = serde_json::json!([{
+            "Config": config, "RepoTags": [DOCKER_NAME, "other:2"], "Layers": ["one/layer.tar", "two/layer.tar"],
+        }]);
+        Self { manifest, members }
+    }
+
+    /// With the manifest last, as docker writes it.
+    fn archive(&self) -> Vec<u8> {
+        let manifest = Entry::file("manifest.json", self.manifest.to_string());
+        tar(&[self.members.as_slice(), &[manifest]].concat())
+    }
+}
+
+impl Bench {
+    /// Feeds an archive to standard input.
+    fn feed(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut command = self.0.command(&["image", "load", "-"]);
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // it may stop reading early, and then says why
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    }
+
+    /// An archive that is refused with this word, and leaves nothing.
+    fn refuses(&self, input: &[u8], word: &str) {
+        let output = self.feed(&[], input);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(4), "{word}: {said}");
+        assert!(said.contains("loading standard input") && said.contains(word), "{word:?} is not in: {said}");
+        assert_eq!((self.blobs(), self.partials(), self.good(&["ls"])), (0, 0, String::new()), "{said}");
+    }
+}
+
+#[test]
+fn an_archive_is_loaded_from_a_pipe() {
+    let bench = Bench::with(&image());
+    let archive = bench.run(&["save", NAME, "-"]).stdout;
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        let elsewhere = Bench::new();
+        let output = elsewhere.feed(&[], &compression.apply(&archive));
+        assert_eq!(stdout(&output), format!("{NAME}@{}\n", image().manifest.digest), "{}", stderr(&output));
+        assert_eq!(elsewhere.partials(), 0);
+        elsewhere.good(&["verify"]);
+    }
+}
+
+#[test]
+fn an_archive_that_is_cut_anywhere_leaves_nothing() {
+    let archive = Layout::new().named(NAME, &image()).archive();
+    let bench = Bench::new();
+    bench.refuses(b"", "not an OCI archive");
+    for cut in [100, 512, 600, archive.len() / 2, archive.len() - 1500] {
+        bench.refuses(&archive[..cut], "");
+    }
+    let mut changed = archive;
+    changed[520] ^= 1;
+    bench.refuses(&changed, "expected sha256:");
+}
+
+#[test]
+fn a_silent_pipe_is_left_at_once_when_a_signal_comes() {
+    let bench = Bench::new();
+    let fifo = bench.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for source in ["-", fifo.to_str().unwrap()] {
+        let mut command = bench.0.command(&["image", "load", source]);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        while !bench.cache(".partial/load-0").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+        assert_eq!(bench.partials(), 0);
+    }
+}
+
+#[test]
+fn an_archive_is_loaded_from_a_fifo() {
+    let bench = Bench::new();
+    let fifo = bench.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = {
+        let fifo = fifo.clone();
+        std::thread::spawn(move || fs::write(fifo, Layout::new().named(NAME, &image()).archive()))
+    };
+    bench.good(&["load", fifo.to_str().unwrap()]);
+    writer.join().unwrap().unwrap();
+    bench.good(&["verify", NAME]);
+}
+
+#[test]
+fn a_docker_archive_is_converted_and_keeps_configuration_and_layers() {
+    let bench = Bench::new();
+    let output = bench.feed(&[], &Docker::new().archive());
+    let loaded = stdout(&output);
+    let names: Vec<&str> = loaded.lines().map(|line| line.split('@').next().unwrap()).collect();
+    assert_eq!(names, [DOCKER_NAME, "docker.io/library/other:2"], "{}", stderr(&output));
+    let shown = bench.json(&["inspect", DOCKER_NAME]);
+    for (shown, layer) in shown["layers"].as_array().unwrap().iter().zip(&plain().layers) {
+        assert_eq!(
+            (&shown["digest"], &shown["diffId"]),
+            (&layer.digest.clone().into(), &layer.digest.clone().into())
+        );
+        assert_eq!(shown["mediaType"], "application/vnd.oci.image.layer.v1.tar");
+    }
+    assert!(bench.blob(&plain().config.digest).exists());
+    assert_eq!((bench.blobs(), bench.partials()), (4, 0));
+    bench.good(&["verify"]);
+    let elsewhere = Bench::new();
+    let file = bench.save(&[DOCKER_NAME]);
+    assert!(loaded.contains(elsewhere.good(&["load", file.to_str().unwrap()]).trim()));
+}
+
+#[test]
+fn a_docker_archive_without_names_or_with_two_takes_the_one_that_is_given() {
+    for tags in [Value::Null, serde_json::json!(["<none>:<none>"]), serde_json::json!(["a:1", "b:2"])] {
+        let (bench, mut docker) = (Bench::new(), Docker::new());
+        docker.manifest[0]["RepoTags"] = tags.clone();
+        if tags[1].is_null() {
+            let output = bench.feed(&[], &docker.archive());
+            assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+            assert!(stderr(&output).contains("--name"));
+        }
+        let output = bench.feed(&["--name", OTHER], &docker.archive());
+        assert!(
+            stdout(&output).starts_with(OTHER) && stdout(&output).lines().count() == 1,
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn links_to_layers_and_compressed_layers_are_taken() {
+    let bench = Bench::new();
+    let layer = TestImage::new().layer_as(Compression::None, &[Entry::file("a", "b")]);
+    let twice = layer.layer_as(Compression::None, &[Entry::file("a", "b")]).build();
+    for link in [
+        Entry::symlink("two/layer.tar", "../one/layer.tar"),
+        Entry::hard_link("two/layer.tar", "one/layer.tar"),
+    ] {
+        let mut docker = Docker::new();
+        docker.manifest[0]["Config"] = "config.json".into();
+        docker.members = vec![
+            Entry::file("config.json", &twice.config.bytes),
+            link,
+            Entry::file("one/layer.tar", Compression::Gzip.apply(&twice.layers[0].bytes)),
+        ];
+        let output = bench.feed(&[], &docker.archive());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let shown = bench.json(&["inspect", DOCKER_NAME]);
+        assert_eq!(shown["layers"][1]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
+        assert_eq!(shown["layers"][0]["digest"], shown["layers"][1]["digest"]);
+    }
+    unpacks(&bench, DOCKER_NAME);
+}
+
+/// The layers are what the configuration says.
+fn unpacks(bench: &Bench, name: &str) {
+    use airshipctl::image::rootfs::{Mapping, Ownership, Unpack, unpack};
+    use airshipctl::image::{Platform, Reference, Store};
+    let store = Store::open(&bench.path("cache")).unwrap();
+    let image = store.find(&Reference::parse(name).unwrap(), &Platform::host()).unwrap().unwrap();
+    let mapping = Mapping::single(nix::unistd::geteuid().as_raw());
+    let (ownership, layers) = (Ownership::Own, image.layers.as_slice());
+    let job = Unpack { cache: store.path(), mapping: &mapping, ownership, layers };
+    unpack(&job, &|layer| store.open_blob(layer), None).unwrap();
+}
+
+#[test]
+fn hostile_docker_archives_are_refused_by_name() {
+    type Edit = fn(&mut Docker);
+    let cases: [(Edit, &str); 13] = [
+        (|it| it.manifest = serde_json::json!([]), "holds no image"),
+        (|it| it.manifest = serde_json::json!({ "Config": 1 }), "reading manifest.json"),
+        (|it| it.manifest[0]["Config"] = "other.json".into(), "\"other.json\", which manifest.json names"),
+        (
+            |it| it.manifest[0]["Layers"] = serde_json::json!(["one/layer.tar"]),
+            "1 layers but its configuration 2",
+        ),
+        (|it| it.manifest[0]["Layers"][1] = "../../etc/passwd".into(), "is not in it"),
+        (|it| it.manifest[0]["Layers"][1] = "one/layer.tar".into(), "its configuration says"),
+        (|it| it.manifest[0]["RepoTags"][0] = "Not A Name".into(), "RepoTags"),
+        (|it| it.members.push(Entry::file("one/layer.tar", "again")), "it is there twice"),
+        (|it| it.members.push(Entry::fifo("three/layer.tar")), "not a regular file"),
+        (
+            |it| it.members[0] = Entry::file(&format!("{}.json", hex(&plain().config.digest)), "{}"),
+            "has digest",
+        ),
+        (
+            |it| {
+                it.manifest[0]["Layers"][1] = "l.tar".into();
+                it.members.push(Entry::symlink("l.tar", "../../etc/passwd.tar"));
+            },
+            "leads out of it",
+        ),
+        (
+            |it| {
+                it.manifest[0]["Layers"][1] = "l.tar".into();
+                it.members.push(Entry::symlink("l.tar", "l.tar"));
+            },
+            "leads to itself",
+        ),
+        (
+            |it| it.members.extend((0..10_000).map(|n| Entry::file(&format!("{n}.tar"), ""))),
+            "more than 10000",
+        ),
+    ];
+    let bench = Bench::new();
+    for (edit, word) in cases {
+        let mut docker = Docker::new();
+        edit(&mut docker);
+        bench.refuses(&docker.archive(), word);
+    }
+}
+
+#[test]
+fn what_skopeo_writes_for_docker_is_loaded() {
+    let bench = Bench::with(&image());
+    let source = format!("oci:{}:{NAME}", bench.path("cache").display());
+    let file = bench.path("docker.tar");
+    let target = format!("docker-archive:{}:{NAME}", file.display());
+    let output = Command::new("skopeo").args(["--insecure-policy", "copy", &source, &target]).output();
+    let output = output.expect("skopeo is installed by scripts/setup.sh test");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let elsewhere = Bench::new();
+    assert!(elsewhere.good(&["load", file.to_str().unwrap()]).starts_with(NAME));
+    elsewhere.good(&["verify"]);
+    unpacks(&elsewhere, NAME);
 }

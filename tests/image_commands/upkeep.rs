@@ -358,3 +358,39 @@ fn pulling_what_no_registry_has_fails_and_names_it() {
     bench.bad(&["pull", OTHER], 4, "localhost/ is never looked for in a registry");
     bench.bad(&["pull", "--pull", "perhaps", NAME], 2, "missing, always or never");
 }
+
+#[test]
+fn a_signal_ends_verifying_pruning_and_saving_and_nothing_is_changed() {
+    use airshipctl::error::ErrorKind;
+    use airshipctl::image::store::{Half, Target};
+    use airshipctl::image::verify::{Cure, Depth, Options, verify};
+    use airshipctl::interrupt::Interrupt;
+    let bench = Bench::with(&image());
+    let store = Store::open(&bench.path("cache")).unwrap();
+    let interrupt = Interrupt::manual().unwrap();
+    interrupt.raise(15);
+    let options = Options { depth: Depth::Deep, cure: Cure::Repair };
+    let name = [Reference::parse(NAME).unwrap()];
+    let file = bench.path("volume/out.tar");
+    let errors = [
+        verify(&store, &[], options, &interrupt).map(drop),
+        airshipctl::image::prune::prune(&store, Half::All, &interrupt).map(drop),
+        store.save(&name, Target::File(&file), &interrupt).map(drop),
+    ];
+    for error in errors {
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Interrupted(15));
+    }
+    assert_eq!((bench.blobs(), fs::read_dir(bench.path("volume")).unwrap().count()), (4, 0));
+}
+
+#[test]
+fn names_in_a_copied_index_do_not_steer_the_terminal() {
+    let bench = Bench::with(&image());
+    let index = bench.cache("index.json");
+    let hostile = fs::read_to_string(&index).unwrap().replace(NAME, "\\u001b[2Jname");
+    fs::write(&index, hostile).unwrap();
+    assert!(!bench.good(&["ls"]).contains('\u{1b}'));
+    damage(&bench.blob(&image().layers[0].digest));
+    let output = bench.run(&["verify"]);
+    assert!(!stdout(&output).contains('\u{1b}') && output.status.code() == Some(4));
+}

@@ -20,7 +20,7 @@ pub fn loaded(images: &[Loaded]) -> String {
 pub fn listed(images: &[Listed]) -> String {
     let line = |image: &Listed| {
         let (platform, size) = (or_dash(image.platform.as_ref()), or_dash(image.size));
-        format!("{} {} {platform} {size}\n", image.reference, image.digest)
+        format!("{} {} {platform} {size}\n", visible(&image.reference), image.digest)
     };
     images.iter().map(line).collect()
 }
@@ -59,7 +59,7 @@ pub fn inspected(image: &Inspected) -> String {
     text
 }
 
-/// An image says what it likes; it shall not steer the terminal.
+/// An image, or an index that was copied here, says what it likes; it shall not steer the terminal.
 fn visible(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
@@ -97,8 +97,8 @@ pub fn verified(report: &Report) -> String {
     for fault in &report.faults {
         let state = serde_json::to_value(fault.damage.state).unwrap_or_default();
         let state = state.as_str().unwrap_or_default().to_owned();
-        let needed = fault.references.join(", ");
-        text += &format!("{state} {}: {} (of {needed})\n", fault.damage.digest, fault.damage.reason);
+        let why = visible(&format!("{} (of {})", fault.damage.reason, fault.references.join(", ")));
+        text += &format!("{state} {}: {why}\n", fault.damage.digest);
     }
     for fault in &report.rootfs {
         text += &format!("invalid {}: {}\n", fault.path, fault.reason);

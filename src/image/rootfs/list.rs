@@ -85,9 +85,20 @@ impl Entry {
         uid.is_root() || self.mapping == Mapping::single(uid.as_raw())
     }
 
-    /// The command by which the owner of a mapped tree can remove it.
-    pub fn how_to_remove(&self) -> String {
-        format!("unshare -r --map-auto rm -rf {}", self.path.display())
+    /// Why it is not removable, and the command that removes it.
+    pub fn remedy(&self) -> (String, String) {
+        let own = format!("u{}-", rustix::process::geteuid().as_raw());
+        let path = quoted(&self.path);
+        match self.mapping.to_string().starts_with(&own) {
+            true => (
+                "its files belong to subordinate ids".to_owned(),
+                format!("unshare -r --map-auto rm -rf {path}"),
+            ),
+            false => (
+                format!("it is of mapping {}, whose user or root may remove it", self.mapping),
+                format!("rm -rf {path}"),
+            ),
+        }
     }
 
     /// Bytes of file contents in the tree, hard links once; what cannot be read is not counted.
@@ -134,6 +145,15 @@ impl Entry {
     }
 }
 
+/// As a word for the shell.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    match path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte)) {
+        true => path,
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
 /// What the cache has for these layers in that mapping.
 pub fn condition(cache: &Path, mapping: &Mapping, layers: &[Layer]) -> Result<Condition> {
     Slot::new(cache, mapping, layers)?.condition()
@@ -164,6 +184,12 @@ pub fn remove_invalid(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_in_commands_are_quoted_where_a_shell_would_not_take_them() {
+        assert_eq!(quoted(Path::new("/a/.b-c_d")), "/a/.b-c_d");
+        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
+    }
 
     #[test]
     fn names_are_read_back_and_strange_ones_are_not() {

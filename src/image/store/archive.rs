@@ -1,28 +1,31 @@
-//! OCI archives: an image layout as a tar file, unpacked into a staging layout inside the cache.
+//! Archives, of a layout or of `docker save`, unpacked into a staging layout inside the cache.
 //!
-//! One pass, since tools write `index.json` first or last as they like. Only files that belong to
-//! a layout are taken, by exact name; nothing in an archive chooses where it is written.
+//! One pass, since tools write `index.json` first or last as they like and a pipe is read once. Only
+//! files that may belong to an image are taken; nothing in an archive chooses where it is written.
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
 
+use super::docker::{self, Link, Parts};
+use super::input::{self, CHUNK};
 use super::layout::{self, BLOBS, INDEX, LAYOUT, PARTIAL};
 use super::{blob, lock, space};
 use crate::error::{Doing, Error, ErrorKind, Result};
-use crate::image::digest::{Digest, Verified};
+use crate::image::digest::{Digest, Hasher, Verified};
 use crate::image::manifest::{self, DOCUMENT_LIMIT};
 use crate::interrupt::Interrupt;
 
-const CHUNK: usize = 128 << 10;
 /// What the headers of one member may take; the parser reads extended headers into memory whole.
 const HEADER_LIMIT: u64 = 1 << 20;
 const STAGING: &str = "load-";
+/// A file of a staging directory whose digest is not known yet.
+const PART: &str = "part";
 
 /// A layout being put together from an archive; removed when dropped. What a killed process
 /// leaves is known by its missing lock and removed by the next one.
@@ -75,47 +78,28 @@ fn remove_leftovers(parent: &Path) {
     }
 }
 
-/// Unpacks the archive `source` into a staging layout of `store`. Every blob in it is verified.
-pub(super) fn stage(store: &Path, source: &Path, interrupt: &Interrupt) -> Result<Staging> {
-    let file = File::open(source).doing(ErrorKind::Usage, || "opening the archive".into())?;
+/// Unpacks the archive `source`, a file or a pipe, into a staging layout of `store`. Every blob in
+/// it is verified.
+pub(super) fn stage(store: &Path, source: File, interrupt: &Interrupt) -> Result<Staging> {
     let staging = Staging::create(store)?;
-    let left = Rc::new(Cell::new(0));
-    let reader = decompress(file).doing(ErrorKind::Image, || "reading the archive".into())?;
-    let archive = tar::Archive::new(Metered { inner: reader, left: left.clone() });
-    let mut members = Members { dir: staging.path(), seen: HashSet::new(), left, interrupt };
-    let reader = members.unpack(archive)?;
-    drain(reader, interrupt)?;
-    members.complain_unless_layout()?;
+    let unpacked = unpack(&staging, source, interrupt);
+    // whatever failed after a signal failed because of it
+    unpacked.map_err(|error| interrupt.check().err().unwrap_or(error))?;
     Ok(staging)
 }
 
-/// Recognises gzip and zstd by their first bytes (RFC 1952, RFC 8878); names of archives say
-/// little. Several gzip members in a row, as pigz and bgzip write them, are one stream.
-fn decompress(mut file: File) -> io::Result<Box<dyn Read>> {
-    let mut magic = [0; 4];
-    let count = read_up_to(&mut file, &mut magic)?;
-    file.rewind()?;
-    let file = BufReader::with_capacity(CHUNK, file);
-    Ok(match &magic[..count] {
-        [0x1f, 0x8b, ..] => {
-            Box::new(BufReader::with_capacity(CHUNK, flate2::bufread::MultiGzDecoder::new(file)))
-        }
-        [0x28, 0xb5, 0x2f, 0xfd] => {
-            Box::new(BufReader::with_capacity(CHUNK, zstd::stream::read::Decoder::with_buffer(file)?))
-        }
-        _ => Box::new(file),
-    })
-}
-
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while count < buffer.len() {
-        match file.read(&mut buffer[count..])? {
-            0 => break,
-            more => count += more,
-        }
+fn unpack(staging: &Staging, source: File, interrupt: &Interrupt) -> Result<()> {
+    let left = Rc::new(Cell::new(0));
+    let reader = input::open(source, interrupt).doing(ErrorKind::Image, || "reading the archive".into())?;
+    let archive = tar::Archive::new(Metered { inner: reader, left: left.clone() });
+    let (seen, parts) = (HashSet::new(), Parts::default());
+    let mut members = Members { dir: staging.path(), seen, parts, left, interrupt };
+    let reader = members.unpack(archive)?;
+    drain(reader, interrupt)?;
+    match members.kind()? {
+        Kind::Layout => Ok(()),
+        Kind::Docker => docker::convert(staging.path(), &members.parts),
     }
-    Ok(count)
 }
 
 /// A reader that delivers no more than it was last allowed to: headers are bounded by it, which
@@ -140,6 +124,8 @@ impl<R: Read> Read for Metered<R> {
 struct Members<'a> {
     dir: &'a Path,
     seen: HashSet<String>,
+    /// What a docker archive's images are made of.
+    parts: Parts,
     left: Rc<Cell<u64>>,
     interrupt: &'a Interrupt,
 }
@@ -171,21 +157,41 @@ impl Members<'_> {
         let name = name.strip_prefix("./").unwrap_or(name).to_owned();
         let Some(wanted) = Member::by_name(&name) else { return Ok(()) };
         let doing = || format!("reading member {name:?}");
-        let kind = member.header().entry_type();
-        if !(kind.is_file() || kind.is_contiguous()) {
-            return Err(Error::new(ErrorKind::Image, format!("{}: it is not a regular file", doing())));
-        }
+        let link = link(member, &wanted).map_err(|error| error.context(doing()))?;
         if !self.seen.insert(name.clone()) {
             return Err(Error::new(ErrorKind::Image, format!("{}: it is there twice", doing())));
         }
-        match wanted {
-            Member::File(file) if member.size() > DOCUMENT_LIMIT => Err(Error::new(
-                ErrorKind::Image,
-                format!("{}: {file} has more than {DOCUMENT_LIMIT} bytes", doing()),
-            )),
-            Member::File(file) => self.write(member, &self.dir.join(file)).map_err(|e| e.context(doing())),
-            Member::Blob(digest) => self.blob(member, &digest).map_err(|e| e.context(doing())),
+        let size = member.size();
+        let taken = match (wanted, link) {
+            (_, Some(link)) => self.parts.add_link(name.clone(), link),
+            (Member::File(_), _) if size > DOCUMENT_LIMIT => {
+                Err(Error::new(ErrorKind::Image, format!("it has more than {DOCUMENT_LIMIT} bytes")))
+            }
+            (Member::File(file), _) => self.write(member, &self.dir.join(file)),
+            (Member::Blob(digest), _) => {
+                self.blob(member, &digest).and_then(|()| self.parts.add_file(name.clone(), digest, size))
+            }
+            (Member::Part, _) => self.part(member, name.clone()),
+        };
+        taken.map_err(|error| error.context(doing()))
+    }
+
+    /// Writes what may be a docker image's, as a blob of whatever digest it has.
+    fn part<R: Read>(&mut self, member: &mut tar::Entry<'_, R>, name: String) -> Result<()> {
+        let size = member.size();
+        space::require(self.dir, size)?;
+        docker::make_dir(self.dir)?;
+        let path = self.dir.join(PART);
+        let mut hashing = Hashing { inner: member, hasher: Hasher::Sha256(Default::default()), count: 0 };
+        self.write(&mut hashing, &path)?;
+        if hashing.count != size {
+            return Err(Error::new(ErrorKind::Image, "it is truncated"));
         }
+        let digest = docker::sha256(&hashing.hasher.hex())?;
+        let to = blob::path(self.dir, &digest);
+        // equal contents under several names are one blob
+        fs::rename(&path, &to).doing(ErrorKind::Image, || format!("moving it to {}", to.display()))?;
+        self.parts.add_file(name, digest, size)
     }
 
     /// Writes a blob and holds it against the digest that is its name.
@@ -198,7 +204,10 @@ impl Members<'_> {
         let size = member.size();
         let mut verified =
             Verified::new(member, digest, Some(size)).doing(ErrorKind::Image, || "hashing".into())?;
-        self.write(&mut verified, &path)
+        // by way of another name: a file that is no blob may have had the same contents
+        let part = self.dir.join(PART);
+        self.write(&mut verified, &part)?;
+        fs::rename(&part, &path).doing(ErrorKind::Image, || format!("moving it to {}", path.display()))
     }
 
     /// Writes a new file; `create_new` also refuses to follow whatever may lie there.
@@ -226,25 +235,64 @@ impl Members<'_> {
         }
     }
 
-    /// Docker's older archives are the usual mistake.
-    fn complain_unless_layout(&self) -> Result<()> {
+    /// What the archive is; docker writes both kinds into one, and then the layout says more.
+    fn kind(&self) -> Result<Kind> {
         if self.seen.contains(LAYOUT) && self.seen.contains(INDEX) {
-            return Ok(());
+            return Ok(Kind::Layout);
         }
-        Err(Error::new(
-            ErrorKind::Image,
-            format!("it holds no {LAYOUT} and {INDEX}: it is not an OCI archive"),
-        )
-        .hint(
-            "convert an archive of another kind first: skopeo copy docker-archive:FILE oci-archive:NEW:NAME",
+        if self.seen.contains(docker::MANIFEST) {
+            return Ok(Kind::Docker);
+        }
+        let why = format!(
+            "it holds no {LAYOUT} and {INDEX}, so it is not an OCI archive, and no {}, so it is not docker's",
+            docker::MANIFEST
+        );
+        Err(Error::new(ErrorKind::Image, why).hint(
+            "make one with `airshipctl image save`, `skopeo copy … oci-archive:FILE:NAME` or `docker save`",
         ))
     }
 }
 
-/// The members that make a layout.
+enum Kind {
+    Layout,
+    Docker,
+}
+
+/// Older docker archives have links in place of layers that are there already.
+fn link<R: Read>(member: &tar::Entry<'_, R>, wanted: &Member) -> Result<Option<Link>> {
+    let kind = member.header().entry_type();
+    if kind.is_file() || kind.is_contiguous() {
+        return Ok(None);
+    }
+    let target = member.link_name_bytes().and_then(|it| String::from_utf8(it.into_owned()).ok());
+    match (wanted, target) {
+        (Member::Part, Some(target)) if kind.is_symlink() => Ok(Some(Link::Symbolic(target))),
+        (Member::Part, Some(target)) if kind.is_hard_link() => Ok(Some(Link::Hard(target))),
+        _ => Err(Error::new(ErrorKind::Image, "it is not a regular file")),
+    }
+}
+
+/// A reader that says afterwards what it delivered.
+struct Hashing<R> {
+    inner: R,
+    hasher: Hasher,
+    count: u64,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.count += count as u64;
+        Ok(count)
+    }
+}
+
+/// The members that make a layout, or may make a docker image.
 enum Member {
     File(&'static str),
     Blob(Digest),
+    Part,
 }
 
 impl Member {
@@ -252,6 +300,8 @@ impl Member {
         match name {
             LAYOUT => Some(Self::File(LAYOUT)),
             INDEX => Some(Self::File(INDEX)),
+            docker::MANIFEST => Some(Self::File(docker::MANIFEST)),
+            _ if Parts::is_one(name) => Some(Self::Part),
             _ => {
                 let (algorithm, hex) = name.strip_prefix(BLOBS)?.strip_prefix('/')?.split_once('/')?;
                 let digest = Digest::from_str(&format!("{algorithm}:{hex}")).ok()?;

@@ -1,11 +1,12 @@
-//! Images from an OCI layout directory or archive into the cache.
+//! Images from an OCI layout directory or an archive into the cache.
 //!
 //! All of it is checked before the first blob is stored, and all blobs are stored before the first
 //! name is given.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex};
@@ -47,13 +48,16 @@ pub(super) fn load(
     name: Option<&Reference>,
     interrupt: &Interrupt,
 ) -> Result<Vec<Loaded>> {
-    let canonical = fs::canonicalize(source).doing(ErrorKind::Usage, || "opening it".into())?;
-    let _in_use = store.lock_shared()?;
-    if !canonical.is_dir() {
-        let staging = archive::stage(&store.dir, source, interrupt)?;
-        layout::is_layout(staging.path())?;
-        return Loader { store, from: staging.path(), take: Take::Move, interrupt }.run(name);
+    let opening = || "opening it".to_owned();
+    if !fs::metadata(source).doing(ErrorKind::Usage, opening)?.is_dir() {
+        // a FIFO is waited for when it is read, where signals are heeded
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(source);
+        let file = file.doing(ErrorKind::Usage, opening)?;
+        return load_archive(store, file, name, interrupt);
     }
+    let canonical = fs::canonicalize(source).doing(ErrorKind::Usage, opening)?;
+    let _in_use = store.lock_shared()?;
     if canonical == store.dir {
         return Err(Error::new(ErrorKind::Usage, "it is the rootfs cache itself"));
     }
@@ -64,6 +68,19 @@ pub(super) fn load(
         ));
     }
     Loader { store, from: &canonical, take: Take::Copy, interrupt }.run(name)
+}
+
+/// From an archive, which may be a pipe.
+pub(super) fn load_archive(
+    store: &Store,
+    source: File,
+    name: Option<&Reference>,
+    interrupt: &Interrupt,
+) -> Result<Vec<Loaded>> {
+    let _in_use = store.lock_shared()?;
+    let staging = archive::stage(&store.dir, source, interrupt)?;
+    layout::is_layout(staging.path())?;
+    Loader { store, from: staging.path(), take: Take::Move, interrupt }.run(name)
 }
 
 struct Loader<'a> {
@@ -222,6 +239,10 @@ fn choose(index: &ImageIndex, name: Option<&Reference>) -> Result<Vec<(Reference
     match (name, entries.as_slice()) {
         (_, []) => Err(Error::new(ErrorKind::Image, "it holds no image")),
         (Some(name), [only]) => Ok(vec![check_digest_name((name.clone(), only.clone()))?]),
+        // one image under several names is one image
+        (Some(name), [first, rest @ ..]) if rest.iter().all(|it| it.digest() == first.digest()) => {
+            Ok(vec![check_digest_name((name.clone(), first.clone()))?])
+        }
         (Some(_), many) => usage(
             format!("it holds {} images, and one name cannot be given to all", many.len()),
             "leave --name out",

@@ -5,6 +5,8 @@
 
 mod archive;
 mod blob;
+mod docker;
+mod input;
 mod layout;
 mod load;
 mod lock;
@@ -172,7 +174,8 @@ impl Store {
         Ok(names::list(self, &index))
     }
 
-    /// Loads the named images of an OCI layout directory or archive (tar, plain or compressed).
+    /// Loads the named images of an OCI layout directory, or of an archive of one or of `docker save`
+    /// (tar, plain or compressed).
     pub fn load(&self, source: &Path, interrupt: &Interrupt) -> Result<Vec<Loaded>> {
         self.load_as(source, None, interrupt)
     }
@@ -186,6 +189,17 @@ impl Store {
     ) -> Result<Vec<Loaded>> {
         load::load(self, source, name, interrupt)
             .map_err(|error| error.context(format!("loading {}", source.display())))
+    }
+
+    /// The same from standard input or another pipe, which is read once and to its end.
+    pub fn load_stream(
+        &self,
+        source: std::fs::File,
+        name: Option<&Reference>,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<Loaded>> {
+        load::load_archive(self, source, name, interrupt)
+            .map_err(|error| error.context("loading standard input"))
     }
 
     /// A manifest, index or configuration, verified.

@@ -379,3 +379,63 @@ fn an_insecure_registry_needs_neither_certificate_nor_tls() {
     let reference = plain.add("1", &image());
     Desk::new().pull(&reference, &insecure("127.0.0.1")).unwrap();
 }
+
+/// Access with a registries.conf of this text.
+fn with_registries(desk: &Desk, text: &str) -> Access {
+    let registries_file = Some(desk.write("registries.conf", text));
+    Access { places: Places { registries_file, ..Places::default() }, ..Access::default() }
+}
+
+#[test]
+fn mirrors_are_tried_in_order_and_the_image_keeps_its_name() {
+    let (down, lacking, mirror) = (FaultyRegistry::start(), FaultyRegistry::start(), FaultyRegistry::start());
+    let (origin, desk, image) = (FaultyRegistry::start(), Desk::new(), image());
+    down.fault("/v2/", 99, Fault::Status(503, "being moved"));
+    mirror.add("1", &image);
+    mirror.require(Login::Basic("ann:s3cret"));
+    // the mirror ends in the middle, and the origin goes on
+    mirror.fault(&image.layers[1].digest, 99, Fault::CutAfter(20));
+    origin.add("1", &image);
+    let text = format!(
+        "[[registry]]\nprefix = \"registry.example/some\"\nlocation = \"{}/team\"\n{}",
+        origin.host(),
+        [&down, &lacking, &mirror]
+            .map(|it| format!("[[registry.mirror]]\nlocation = \"{}/team\"\n", it.host()))
+            .concat()
+    );
+    let auth = desk.write("auth.json", auths(&format!("{}/team", mirror.host()), ANN));
+    let access = Access { authfile: Some(auth), ..with_registries(&desk, &text) };
+    desk.pull("registry.example/some/builder:1", &access).unwrap();
+    assert_eq!(desk.store.list().unwrap()[0].reference, "registry.example/some/builder:1");
+    assert_eq!((lacking.count("/manifests/1"), origin.count("/manifests/1")), (1, 0));
+    assert_eq!((mirror.count(&image.layers[0].digest), origin.count(&image.layers[0].digest)), (1, 0));
+    assert_eq!(origin.count(&image.layers[1].digest), 1);
+    let range = |it: &common::http::Request| it.headers.get("range").cloned();
+    let ranges: Vec<_> = origin.requests().iter().filter_map(range).collect();
+    // 20 bytes in each of the two attempts
+    assert_eq!(ranges, ["bytes=40-"], "what the mirror had sent was asked for again");
+    for other in [&origin, &lacking] {
+        assert!(other.requests().iter().all(|it| !it.headers.contains_key("authorization")));
+    }
+}
+
+#[test]
+fn where_every_mirror_fails_the_location_has_the_last_word() {
+    let (mirror, origin, desk) = (FaultyRegistry::start(), FaultyRegistry::start(), Desk::new());
+    let text = format!(
+        "[[registry]]\nprefix = \"registry.example\"\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        origin.host(),
+        mirror.host()
+    );
+    origin.fault("/manifests/1", 99, Fault::Status(403, "not for you"));
+    let access = with_registries(&desk, &text);
+    let words = ["pulling registry.example/x:1", &origin.host(), "not for you"];
+    desk.refuses("registry.example/x:1", &access, ErrorKind::Image, &words);
+    let blocked = with_registries(&desk, "[[registry]]\nlocation = \"registry.example\"\nblocked = true\n");
+    desk.refuses("registry.example/x:1", &blocked, ErrorKind::Usage, &["blocked", "registries.conf"]);
+    let wrong = with_registries(&desk, "[[registry]]\nlocation = 7\n");
+    desk.refuses("registry.example/x:1", &wrong, ErrorKind::Usage, &["registries.conf", "line 2"]);
+    let missing = Places { registries_file: Some("/nonexistent.conf".into()), ..Places::default() };
+    let missing = Access { places: missing, ..Access::default() };
+    desk.refuses("registry.example/x:1", &missing, ErrorKind::Usage, &["/nonexistent.conf"]);
+}

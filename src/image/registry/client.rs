@@ -15,9 +15,9 @@ use super::auth::{self, Authorization};
 use super::certificate;
 use super::credentials::{self, Found};
 use super::failure::Failure;
+use super::mirrors::Endpoint;
 use super::trust::{Proof, Trust};
 use crate::error::{Doing, Error, ErrorKind, Result};
-use crate::image::reference::Reference;
 
 const USER_AGENT: &str = concat!("airshipctl/", env!("CARGO_PKG_VERSION"));
 
@@ -47,10 +47,11 @@ enum Scheme {
 }
 
 impl Clients {
-    /// Prepares to talk to the registry of `reference`; nothing is sent yet.
-    pub(super) fn new(reference: &Reference, options: &Options, access: &Access) -> Result<Self> {
+    /// Prepares to talk to the registry of an endpoint; nothing is sent yet.
+    pub(super) fn new(endpoint: &Endpoint, options: &Options, access: &Access) -> Result<Self> {
         install_tls_provider();
-        let trust = Trust::of(access, reference.registry())?;
+        let reference = &endpoint.reference;
+        let trust = Trust::of(access, reference.registry(), endpoint.proof)?;
         let schemes = Scheme::of(reference.registry(), &trust);
         let credential = credentials::find(access, reference.registry(), reference.repository())?;
         if let Some(Found { origin, .. }) = &credential {

@@ -14,6 +14,7 @@ use airshipctl::interrupt::Interrupt;
 use common::faulty::{Fault, FaultyRegistry};
 use common::guard::{Authority, Login, Tls};
 use common::image::{Built, Entry, TestImage};
+use common::proxy::Proxy;
 
 const IMPATIENT: Options = Options {
     connect_timeout: Duration::from_secs(2),
@@ -438,4 +439,103 @@ fn where_every_mirror_fails_the_location_has_the_last_word() {
     let missing = Places { registries_file: Some("/nonexistent.conf".into()), ..Places::default() };
     let missing = Access { places: missing, ..Access::default() };
     desk.refuses("registry.example/x:1", &missing, ErrorKind::Usage, &["/nonexistent.conf"]);
+}
+
+/// Pulls in a process of its own, since proxies and certificates are taken from the environment:
+/// `reference` with what is configured in `desk`, a home directory. Call it first in a test, which
+/// is what that process runs; `None` there.
+struct Elsewhere {
+    test: &'static str,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Elsewhere {
+    const REFERENCE: &str = "AIRSHIPCTL_TEST_PULL";
+
+    fn new(test: &'static str) -> Option<Self> {
+        let Ok(reference) = std::env::var(Self::REFERENCE) else {
+            return Some(Self { test, variables: Vec::new() });
+        };
+        let access = Access { places: Places::of_environment(), ..Access::default() };
+        if let Err(error) = Desk::new().pull(&reference, &access) {
+            panic!("{error}");
+        }
+        None
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Whether it was had, and what was said.
+    fn pull(&self, reference: &str, home: &Desk) -> (bool, String) {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", self.test, "--nocapture"]).env(Self::REFERENCE, reference);
+        let home = home.dir.path();
+        command.env("HOME", home).env("XDG_RUNTIME_DIR", home).env_remove("XDG_CONFIG_HOME");
+        for name in ["DOCKER_CONFIG", "CONTAINERS_REGISTRIES_CONF", "REGISTRY_AUTH_FILE", "NO_PROXY"] {
+            command.env_remove(name);
+        }
+        let output =
+            command.envs(self.variables.iter().map(|(name, value)| (*name, value))).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+#[test]
+fn proxies_of_the_environment_are_used_where_they_should() {
+    const TEST: &str = "proxies_of_the_environment_are_used_where_they_should";
+    if Elsewhere::new(TEST).is_none() {
+        return;
+    }
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::for_name("registry.example", &lab, None));
+    registry.add("1", &image());
+    let proxy = Proxy::to(registry.address());
+    // the host's certificates, so that nothing is out of the ordinary but the proxy
+    let roots = desk.write("roots.pem", lab.pem()).to_str().unwrap().to_owned();
+    let elsewhere = || {
+        let new = Elsewhere::new(TEST).unwrap().with("SSL_CERT_FILE", roots.clone());
+        new.with("SSL_CERT_DIR", "/nonexistent").with("HTTPS_PROXY", proxy.url())
+    };
+    let (had, said) = elsewhere().pull("registry.example/team/builder:1", &desk);
+    assert!(had, "{said}");
+    assert!(proxy.requests().iter().all(|line| line == "CONNECT registry.example:443 HTTP/1.1"));
+    // the library's client and oci-client have a connection each
+    assert_eq!(proxy.requests().len(), 2);
+    for spared in ["registry.example", ".example", "x,registry.example:443", "*.example", "*"] {
+        let (had, said) = elsewhere().with("NO_PROXY", spared).pull("registry.example/team/builder:1", &desk);
+        assert!(!had && said.contains("connecting"), "{spared}: {said}");
+    }
+    assert_eq!(proxy.requests().len(), 2, "the proxy was used in spite of NO_PROXY");
+    let (had, said) =
+        elsewhere().with("NO_PROXY", "registry.example:80").pull("registry.example/team/builder:1", &desk);
+    assert!(had, "{said}");
+    // a registry on this host is never far
+    let here = FaultyRegistry::start();
+    let reference = here.add("1", &image());
+    let before = proxy.requests().len();
+    let (had, said) = elsewhere().with("HTTP_PROXY", proxy.url()).pull(&reference, &desk);
+    assert!(had, "{said}");
+    assert_eq!(proxy.requests().len(), before);
+}
+
+#[test]
+fn what_is_configured_at_home_leads_through_a_proxy_to_a_private_mirror() {
+    const TEST: &str = "what_is_configured_at_home_leads_through_a_proxy_to_a_private_mirror";
+    let Some(elsewhere) = Elsewhere::new(TEST) else { return };
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let mirror = FaultyRegistry::with_tls(Tls::for_name("mirror.registry.example", &lab, None));
+    mirror.add("1", &image());
+    mirror.require(Login::Basic("ann:s3cret"));
+    let proxy = Proxy::to(mirror.address());
+    let text = "[[registry]]\nlocation = \"registry.example\"\n[[registry.mirror]]\nlocation = \"mirror.registry.example:8443\"\n";
+    desk.write(".config/containers/registries.conf.d/mirror.conf", text);
+    desk.write(".config/containers/certs.d/mirror.registry.example:8443/ca.crt", lab.pem());
+    desk.write(".docker/config.json", auths("mirror.registry.example:8443", ANN));
+    let (had, said) =
+        elsewhere.with("https_proxy", proxy.url()).pull("registry.example/team/builder:1", &desk);
+    assert!(had, "{said}");
+    assert!(proxy.requests().iter().all(|line| line.starts_with("CONNECT mirror.registry.example:8443")));
 }

@@ -12,6 +12,7 @@ mod failure;
 mod fetch;
 mod helper;
 mod mirrors;
+mod proxy;
 mod trust;
 
 use std::collections::VecDeque;

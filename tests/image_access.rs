@@ -381,6 +381,23 @@ fn an_insecure_registry_needs_neither_certificate_nor_tls() {
     Desk::new().pull(&reference, &insecure("127.0.0.1")).unwrap();
 }
 
+#[test]
+fn a_server_that_is_its_own_authority_is_trusted_when_it_is_named() {
+    let (lab, desk) = (Authority::for_name("127.0.0.1"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::of_authority(&lab));
+    let reference = registry.add("1", &image());
+    let other = desk.write("other.pem", Authority::for_name("127.0.0.1").pem());
+    desk.refuses(&reference, &with_ca(&[&other]), ErrorKind::Image, &["certificate", "--ca-file"]);
+    let named = desk.write("named.pem", lab.pem());
+    desk.pull(&reference, &with_ca(&[&named])).unwrap();
+    // for its name only
+    let lab = Authority::for_name("registry.example");
+    let registry = FaultyRegistry::with_tls(Tls::of_authority(&lab));
+    let reference = registry.add("1", &image());
+    let named = desk.write("named.pem", lab.pem());
+    Desk::new().refuses(&reference, &with_ca(&[&named]), ErrorKind::Image, &["not valid for name"]);
+}
+
 /// Access with a registries.conf of this text.
 fn with_registries(desk: &Desk, text: &str) -> Access {
     let registries_file = Some(desk.write("registries.conf", text));
@@ -502,13 +519,14 @@ fn proxies_of_the_environment_are_used_where_they_should() {
     let (had, said) = elsewhere().pull("registry.example/team/builder:1", &desk);
     assert!(had, "{said}");
     assert!(proxy.requests().iter().all(|line| line == "CONNECT registry.example:443 HTTP/1.1"));
-    // the library's client and oci-client have a connection each
-    assert_eq!(proxy.requests().len(), 2);
+    // the library's client and oci-client have at least a connection each
+    let used = proxy.requests().len();
+    assert!(used >= 2);
     for spared in ["registry.example", ".example", "x,registry.example:443", "*.example", "*"] {
         let (had, said) = elsewhere().with("NO_PROXY", spared).pull("registry.example/team/builder:1", &desk);
         assert!(!had && said.contains("connecting"), "{spared}: {said}");
     }
-    assert_eq!(proxy.requests().len(), 2, "the proxy was used in spite of NO_PROXY");
+    assert_eq!(proxy.requests().len(), used, "the proxy was used in spite of NO_PROXY");
     let (had, said) =
         elsewhere().with("NO_PROXY", "registry.example:80").pull("registry.example/team/builder:1", &desk);
     assert!(had, "{said}");

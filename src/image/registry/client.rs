@@ -6,7 +6,7 @@ use oci_distribution::client::{ClientConfig, ClientProtocol};
 use oci_distribution::{Client, Reference as Named};
 use reqwest::redirect::Policy;
 use reqwest::tls::TlsInfo;
-use reqwest::{Certificate, ClientBuilder, RequestBuilder};
+use reqwest::{ClientBuilder, RequestBuilder};
 
 use super::Options;
 use super::access::Access;
@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::mirrors::Endpoint;
 use super::proxy::{Route, is_loopback};
 use super::trust::{Proof, Trust};
-use super::{certificate, proxy};
+use super::{certificate, proxy, verifier};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 const USER_AGENT: &str = concat!("airshipctl/", env!("CARGO_PKG_VERSION"));
@@ -228,13 +228,16 @@ fn build_oci(scheme: Scheme, options: &Options) -> Result<Client> {
 }
 
 fn build_http(scheme: Scheme, options: &Options, trust: &Trust, route: Route) -> Result<ClientBuilder> {
-    let roots: reqwest::Result<Vec<_>> = trust.roots.iter().map(|der| Certificate::from_der(der)).collect();
-    let roots = roots.doing(ErrorKind::Usage, || "taking the configured certificates".into())?;
     let builder = prepare(options, route)
-        .tls_certs_merge(roots)
         .tls_danger_accept_invalid_certs(trust.proof == Proof::Nothing)
         // a manifest by tag has nothing but TLS to vouch for it; no redirect takes that away
         .https_only(scheme == Scheme::Https);
+    if trust.proof == Proof::Certificate && !trust.is_ordinary() {
+        let config = verifier::config(trust);
+        let config =
+            config.doing(ErrorKind::Usage, || "preparing TLS with the configured certificates".into());
+        return Ok(builder.tls_backend_preconfigured(config?));
+    }
     match &trust.identity {
         Some(identity) => Ok(builder.identity(identity.for_client()?)),
         None => Ok(builder),

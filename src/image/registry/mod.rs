@@ -14,6 +14,7 @@ mod helper;
 mod mirrors;
 mod proxy;
 mod trust;
+mod verifier;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{Error as TlsError, RootCertStore};
 
 use super::access::Access;
 use super::credentials::read;
@@ -54,6 +54,13 @@ impl Identity {
         })?);
         let identity = Self { pem, path: certificate.to_owned() };
         identity.for_client().map(|_| identity)
+    }
+
+    /// The chain and its key, for TLS.
+    pub(super) fn parts(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+        let unusable = |_| TlsError::General("the client certificate cannot be used".to_owned());
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.pem).collect();
+        Ok((chain.map_err(unusable)?, PrivateKeyDer::from_pem_slice(&self.pem).map_err(unusable)?))
     }
 
     pub(super) fn for_client(&self) -> Result<reqwest::Identity> {

@@ -24,7 +24,10 @@ const FLOORS: &[&[&str]] = &[
 
 /// Crates, and the path prefixes of the files that alone may name them.
 const FENCES: &[(&[&str], &[&str])] = &[
-    (&["oci_distribution", "rustls", "reqwest", "http_auth"], &["image/registry"]),
+    (
+        &["oci_distribution", "rustls", "rustls_platform_verifier", "reqwest", "http_auth", "toml"],
+        &["image/registry"],
+    ),
     (&["tokio", "futures", "futures_util"], &["image/registry", "container/docker"]),
     (&["tar", "flate2", "zstd"], &["image/rootfs", "image/store"]),
     (&["libcontainer"], &["container/oci"]),

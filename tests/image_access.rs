@@ -14,6 +14,7 @@ use airshipctl::interrupt::Interrupt;
 use common::faulty::{Fault, FaultyRegistry};
 use common::guard::{Authority, Login, Tls};
 use common::image::{Built, Entry, TestImage};
+use common::proxy::Proxy;
 
 const IMPATIENT: Options = Options {
     connect_timeout: Duration::from_secs(2),
@@ -378,4 +379,181 @@ fn an_insecure_registry_needs_neither_certificate_nor_tls() {
     let plain = FaultyRegistry::start();
     let reference = plain.add("1", &image());
     Desk::new().pull(&reference, &insecure("127.0.0.1")).unwrap();
+}
+
+#[test]
+fn a_server_that_is_its_own_authority_is_trusted_when_it_is_named() {
+    let (lab, desk) = (Authority::for_name("127.0.0.1"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::of_authority(&lab));
+    let reference = registry.add("1", &image());
+    let other = desk.write("other.pem", Authority::for_name("127.0.0.1").pem());
+    desk.refuses(&reference, &with_ca(&[&other]), ErrorKind::Image, &["certificate", "--ca-file"]);
+    let named = desk.write("named.pem", lab.pem());
+    desk.pull(&reference, &with_ca(&[&named])).unwrap();
+    // for its name only
+    let lab = Authority::for_name("registry.example");
+    let registry = FaultyRegistry::with_tls(Tls::of_authority(&lab));
+    let reference = registry.add("1", &image());
+    let named = desk.write("named.pem", lab.pem());
+    Desk::new().refuses(&reference, &with_ca(&[&named]), ErrorKind::Image, &["not valid for name"]);
+}
+
+/// Access with a registries.conf of this text.
+fn with_registries(desk: &Desk, text: &str) -> Access {
+    let registries_file = Some(desk.write("registries.conf", text));
+    Access { places: Places { registries_file, ..Places::default() }, ..Access::default() }
+}
+
+#[test]
+fn mirrors_are_tried_in_order_and_the_image_keeps_its_name() {
+    let (down, lacking, mirror) = (FaultyRegistry::start(), FaultyRegistry::start(), FaultyRegistry::start());
+    let (origin, desk, image) = (FaultyRegistry::start(), Desk::new(), image());
+    down.fault("/v2/", 99, Fault::Status(503, "being moved"));
+    mirror.add("1", &image);
+    mirror.require(Login::Basic("ann:s3cret"));
+    // the mirror ends in the middle, and the origin goes on
+    mirror.fault(&image.layers[1].digest, 99, Fault::CutAfter(20));
+    origin.add("1", &image);
+    let text = format!(
+        "[[registry]]\nprefix = \"registry.example/some\"\nlocation = \"{}/team\"\n{}",
+        origin.host(),
+        [&down, &lacking, &mirror]
+            .map(|it| format!("[[registry.mirror]]\nlocation = \"{}/team\"\n", it.host()))
+            .concat()
+    );
+    let auth = desk.write("auth.json", auths(&format!("{}/team", mirror.host()), ANN));
+    let access = Access { authfile: Some(auth), ..with_registries(&desk, &text) };
+    desk.pull("registry.example/some/builder:1", &access).unwrap();
+    assert_eq!(desk.store.list().unwrap()[0].reference, "registry.example/some/builder:1");
+    assert_eq!((lacking.count("/manifests/1"), origin.count("/manifests/1")), (1, 0));
+    assert_eq!((mirror.count(&image.layers[0].digest), origin.count(&image.layers[0].digest)), (1, 0));
+    assert_eq!(origin.count(&image.layers[1].digest), 1);
+    let range = |it: &common::http::Request| it.headers.get("range").cloned();
+    let ranges: Vec<_> = origin.requests().iter().filter_map(range).collect();
+    // 20 bytes in each of the two attempts
+    assert_eq!(ranges, ["bytes=40-"], "what the mirror had sent was asked for again");
+    for other in [&origin, &lacking] {
+        assert!(other.requests().iter().all(|it| !it.headers.contains_key("authorization")));
+    }
+}
+
+#[test]
+fn where_every_mirror_fails_the_location_has_the_last_word() {
+    let (mirror, origin, desk) = (FaultyRegistry::start(), FaultyRegistry::start(), Desk::new());
+    let text = format!(
+        "[[registry]]\nprefix = \"registry.example\"\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        origin.host(),
+        mirror.host()
+    );
+    origin.fault("/manifests/1", 99, Fault::Status(403, "not for you"));
+    let access = with_registries(&desk, &text);
+    let words = ["pulling registry.example/x:1", &origin.host(), "not for you"];
+    desk.refuses("registry.example/x:1", &access, ErrorKind::Image, &words);
+    let blocked = with_registries(&desk, "[[registry]]\nlocation = \"registry.example\"\nblocked = true\n");
+    desk.refuses("registry.example/x:1", &blocked, ErrorKind::Usage, &["blocked", "registries.conf"]);
+    let wrong = with_registries(&desk, "[[registry]]\nlocation = 7\n");
+    desk.refuses("registry.example/x:1", &wrong, ErrorKind::Usage, &["registries.conf", "line 2"]);
+    let missing = Places { registries_file: Some("/nonexistent.conf".into()), ..Places::default() };
+    let missing = Access { places: missing, ..Access::default() };
+    desk.refuses("registry.example/x:1", &missing, ErrorKind::Usage, &["/nonexistent.conf"]);
+}
+
+/// Pulls in a process of its own, since proxies and certificates are taken from the environment:
+/// `reference` with what is configured in `desk`, a home directory. Call it first in a test, which
+/// is what that process runs; `None` there.
+struct Elsewhere {
+    test: &'static str,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Elsewhere {
+    const REFERENCE: &str = "AIRSHIPCTL_TEST_PULL";
+
+    fn new(test: &'static str) -> Option<Self> {
+        let Ok(reference) = std::env::var(Self::REFERENCE) else {
+            return Some(Self { test, variables: Vec::new() });
+        };
+        let access = Access { places: Places::of_environment(), ..Access::default() };
+        if let Err(error) = Desk::new().pull(&reference, &access) {
+            panic!("{error}");
+        }
+        None
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Whether it was had, and what was said.
+    fn pull(&self, reference: &str, home: &Desk) -> (bool, String) {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", self.test, "--nocapture"]).env(Self::REFERENCE, reference);
+        let home = home.dir.path();
+        command.env("HOME", home).env("XDG_RUNTIME_DIR", home).env_remove("XDG_CONFIG_HOME");
+        for name in ["DOCKER_CONFIG", "CONTAINERS_REGISTRIES_CONF", "REGISTRY_AUTH_FILE", "NO_PROXY"] {
+            command.env_remove(name);
+        }
+        let output =
+            command.envs(self.variables.iter().map(|(name, value)| (*name, value))).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+#[test]
+fn proxies_of_the_environment_are_used_where_they_should() {
+    const TEST: &str = "proxies_of_the_environment_are_used_where_they_should";
+    if Elsewhere::new(TEST).is_none() {
+        return;
+    }
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let registry = FaultyRegistry::with_tls(Tls::for_name("registry.example", &lab, None));
+    registry.add("1", &image());
+    let proxy = Proxy::to(registry.address());
+    // the host's certificates, so that nothing is out of the ordinary but the proxy
+    let roots = desk.write("roots.pem", lab.pem()).to_str().unwrap().to_owned();
+    let elsewhere = || {
+        let new = Elsewhere::new(TEST).unwrap().with("SSL_CERT_FILE", roots.clone());
+        new.with("SSL_CERT_DIR", "/nonexistent").with("HTTPS_PROXY", proxy.url())
+    };
+    let (had, said) = elsewhere().pull("registry.example/team/builder:1", &desk);
+    assert!(had, "{said}");
+    assert!(proxy.requests().iter().all(|line| line == "CONNECT registry.example:443 HTTP/1.1"));
+    // the library's client and oci-client have at least a connection each
+    let used = proxy.requests().len();
+    assert!(used >= 2);
+    for spared in ["registry.example", ".example", "x,registry.example:443", "*.example", "*"] {
+        let (had, said) = elsewhere().with("NO_PROXY", spared).pull("registry.example/team/builder:1", &desk);
+        assert!(!had && said.contains("connecting"), "{spared}: {said}");
+    }
+    assert_eq!(proxy.requests().len(), used, "the proxy was used in spite of NO_PROXY");
+    let (had, said) =
+        elsewhere().with("NO_PROXY", "registry.example:80").pull("registry.example/team/builder:1", &desk);
+    assert!(had, "{said}");
+    // a registry on this host is never far
+    let here = FaultyRegistry::start();
+    let reference = here.add("1", &image());
+    let before = proxy.requests().len();
+    let (had, said) = elsewhere().with("HTTP_PROXY", proxy.url()).pull(&reference, &desk);
+    assert!(had, "{said}");
+    assert_eq!(proxy.requests().len(), before);
+}
+
+#[test]
+fn what_is_configured_at_home_leads_through_a_proxy_to_a_private_mirror() {
+    const TEST: &str = "what_is_configured_at_home_leads_through_a_proxy_to_a_private_mirror";
+    let Some(elsewhere) = Elsewhere::new(TEST) else { return };
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let mirror = FaultyRegistry::with_tls(Tls::for_name("mirror.registry.example", &lab, None));
+    mirror.add("1", &image());
+    mirror.require(Login::Basic("ann:s3cret"));
+    let proxy = Proxy::to(mirror.address());
+    let text = "[[registry]]\nlocation = \"registry.example\"\n[[registry.mirror]]\nlocation = \"mirror.registry.example:8443\"\n";
+    desk.write(".config/containers/registries.conf.d/mirror.conf", text);
+    desk.write(".config/containers/certs.d/mirror.registry.example:8443/ca.crt", lab.pem());
+    desk.write(".docker/config.json", auths("mirror.registry.example:8443", ANN));
+    let (had, said) =
+        elsewhere.with("https_proxy", proxy.url()).pull("registry.example/team/builder:1", &desk);
+    assert!(had, "{said}");
+    assert!(proxy.requests().iter().all(|line| line.starts_with("CONNECT mirror.registry.example:8443")));
 }

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
+use airshipctl::image::registry::{self, Access};
 use airshipctl::image::store::{Half, Loaded, Store, Target};
 use airshipctl::image::verify::{self, Cure, Depth};
-use airshipctl::image::{self, Platform, PullPolicy, Reference, inspect, prune};
+use airshipctl::image::{self, Platform, PullPolicy, Reference, Wanted, inspect, prune};
 use airshipctl::interrupt::Interrupt;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
 
 #[derive(Subcommand)]
@@ -29,6 +31,8 @@ pub enum ImageCommand {
         pull: PullPolicy,
         #[command(flatten)]
         common: Common,
+        #[command(flatten)]
+        registries: RegistryArgs,
     },
     /// Load images into the rootfs cache: an OCI image layout, a directory or an archive of one, or an
     /// archive of `docker save`.
@@ -91,6 +95,8 @@ pub enum ImageCommand {
         repair: bool,
         #[command(flatten)]
         common: Common,
+        #[command(flatten)]
+        registries: RegistryArgs,
     },
 }
 
@@ -149,7 +155,9 @@ struct Images<T> {
 
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
-        ImageCommand::Pull { reference, pull: policy, common } => pull(&reference, policy, &common),
+        ImageCommand::Pull { reference, pull: policy, registries, common } => {
+            pull(&reference, policy, &registries.access(), &common)
+        }
         ImageCommand::Load { path, name, common } => load(&path, name.as_ref(), &common),
         ImageCommand::Save { references, file, common } => save(&references, &file, &common),
         ImageCommand::Ls { common } => {
@@ -166,22 +174,30 @@ pub fn run(command: ImageCommand) -> Result<()> {
             common.print(&result, || text::removed(&result.images))
         }
         ImageCommand::Prune { all, common } => prune(if all { Half::All } else { Half::Old }, &common),
-        ImageCommand::Verify { references, deep, repair, common } => {
+        ImageCommand::Verify { references, deep, repair, registries, common } => {
             let options = verify::Options {
                 depth: if deep { Depth::Deep } else { Depth::Blobs },
                 cure: if repair { Cure::Repair } else { Cure::Report },
             };
-            verify(&references, options, &common)
+            verify(&references, options, &registries.access(), &common)
         }
     }
 }
 
-fn pull(reference: &Reference, policy: PullPolicy, common: &Common) -> Result<()> {
+fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Common) -> Result<()> {
     let store = common.store()?;
     let _in_use = store.lock_shared()?;
     let interrupt = Interrupt::from_signals()?;
     // the layers are wanted even where a rootfs is there: they are what is saved and carried
-    let image = image::acquire(&store, reference, &Platform::host(), policy, &|_| false, &interrupt)?;
+    let wanted = Wanted {
+        reference,
+        platform: &Platform::host(),
+        policy,
+        have_rootfs: &|_| false,
+        transfer: registry::Options::default(),
+        access,
+    };
+    let image = image::acquire_with(&store, wanted, &interrupt)?;
     let pulled = Loaded { reference: reference.to_string(), digest: image.manifest_digest };
     common.print(&pulled, || text::pulled(&pulled))
 }
@@ -237,9 +253,14 @@ fn prune(half: Half, common: &Common) -> Result<()> {
     common.print(&pruned, || text::pruned(&pruned))
 }
 
-fn verify(references: &[Reference], options: verify::Options, common: &Common) -> Result<()> {
+fn verify(
+    references: &[Reference],
+    options: verify::Options,
+    access: &Access,
+    common: &Common,
+) -> Result<()> {
     let store = common.required()?;
-    let report = verify::verify(&store, references, options, &Interrupt::from_signals()?)?;
+    let report = verify::verify(&store, references, options, access, &Interrupt::from_signals()?)?;
     common.print(&report, || text::verified(&report))?;
     if report.is_good() {
         return Ok(());

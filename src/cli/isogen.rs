@@ -36,8 +36,6 @@ pub struct IsogenArgs {
     /// When to ask the registry: missing, always or never.
     #[arg(long, value_name = "WHEN", default_value = "missing", value_parser = parse::<PullPolicy>)]
     pull: PullPolicy,
-    #[command(flatten)]
-    registry: RegistryArgs,
     /// The builder's network, none or host [default: the configuration's, else none].
     #[arg(long, value_name = "NETWORK", value_parser = parse::<Network>)]
     network: Option<Network>,
@@ -53,6 +51,9 @@ pub struct IsogenArgs {
     /// Check everything and print what would happen; nothing is written, no network is used.
     #[arg(long)]
     dry_run: bool,
+    // last, since its heading would be over all that follow
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 pub fn run(args: IsogenArgs, debug: bool) -> Result<()> {

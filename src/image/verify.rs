@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::registry::{self, Access};
 use super::rootfs::{self, Condition, Entry, Mapping, Stage};
 use super::store::{Damage, Defect, Tree};
-use super::{Image, Platform, PullPolicy, Reference, Store};
+use super::{Image, Platform, PullPolicy, Reference, Store, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
@@ -72,13 +73,14 @@ impl Report {
 }
 
 /// Verifies what these references lead to, or with none the whole index. What is wrong is in the
-/// report; with [`Cure::Repair`], what is still wrong afterwards.
+/// report; with [`Cure::Repair`], what is still wrong afterwards. `access` is how registries are reached.
 ///
 /// Fails with [`ErrorKind::Image`] for a reference that the cache has not got.
 pub fn verify(
     store: &Store,
     references: &[Reference],
     options: Options,
+    access: &Access,
     interrupt: &Interrupt,
 ) -> Result<Report> {
     let _in_use = store.lock_shared()?;
@@ -87,7 +89,7 @@ pub fn verify(
     if report.is_good() || options.cure == Cure::Report {
         return Ok(report);
     }
-    repair(store, &trees, &report, interrupt)?;
+    repair(store, &trees, &report, access, interrupt)?;
     let mut after = look(store, &chosen(store, references, interrupt)?, options.depth, interrupt)?;
     after.repaired = difference(&report, &after);
     Ok(after)
@@ -164,7 +166,13 @@ fn unpacked<'a>(store: &Store, trees: &'a [Tree]) -> Result<Vec<(Entry, &'a Imag
 }
 
 /// Removes what is damaged, then has each name that lacks something completed.
-fn repair(store: &Store, trees: &[Tree], report: &Report, interrupt: &Interrupt) -> Result<()> {
+fn repair(
+    store: &Store,
+    trees: &[Tree],
+    report: &Report,
+    access: &Access,
+    interrupt: &Interrupt,
+) -> Result<()> {
     for fault in report.faults.iter().filter(|fault| fault.damage.state == Defect::Damaged) {
         store.discard(&fault.damage.digest)?;
         tracing::info!("removed {}: {}", fault.damage.digest, fault.damage.reason);
@@ -181,7 +189,7 @@ fn repair(store: &Store, trees: &[Tree], report: &Report, interrupt: &Interrupt)
     }
     for tree in trees.iter().filter(|tree| lacks(tree, report)) {
         interrupt.check()?;
-        fetch(store, tree, interrupt)?;
+        fetch(store, tree, access, interrupt)?;
     }
     Ok(())
 }
@@ -191,7 +199,7 @@ fn lacks(tree: &Tree, report: &Report) -> bool {
 }
 
 /// By the same way as a run; what cannot be had stays a fault of the report.
-fn fetch(store: &Store, tree: &Tree, interrupt: &Interrupt) -> Result<()> {
+fn fetch(store: &Store, tree: &Tree, access: &Access, interrupt: &Interrupt) -> Result<()> {
     let Some(reference) = tree.name.as_deref().and_then(|name| Reference::parse(name).ok()) else {
         return Ok(());
     };
@@ -200,7 +208,15 @@ fn fetch(store: &Store, tree: &Tree, interrupt: &Interrupt) -> Result<()> {
         return Ok(());
     }
     let platform = tree.platform.clone().unwrap_or_else(Platform::host);
-    match super::acquire(store, &reference, &platform, PullPolicy::Missing, &|_| false, interrupt) {
+    let wanted = Wanted {
+        reference: &reference,
+        platform: &platform,
+        policy: PullPolicy::Missing,
+        have_rootfs: &|_| false,
+        transfer: registry::Options::default(),
+        access,
+    };
+    match super::acquire_with(store, wanted, interrupt) {
         Ok(_) => Ok(()),
         Err(error) => {
             tracing::warn!("{error}");

@@ -97,6 +97,13 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
+    /// Marked as an authority, though a server has it, as `openssl req -x509` does.
+    pub fn for_name(name: &str) -> Self {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
     pub fn pem(&self) -> String {
         self.0.pem()
     }
@@ -135,6 +142,14 @@ impl Tls {
             }
         };
         Self(Arc::new(builder.with_single_cert(chain, key).unwrap()))
+    }
+
+    /// With the authority's own certificate.
+    pub fn of_authority(authority: &Authority) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = PrivateKeyDer::from_pem_slice(authority.0.key().serialize_pem().as_bytes()).unwrap();
+        let builder = ServerConfig::builder().with_no_client_auth();
+        Self(Arc::new(builder.with_single_cert(vec![authority.0.der().clone()], key).unwrap()))
     }
 
     pub fn accept(self, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {

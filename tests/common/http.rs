@@ -21,6 +21,11 @@ pub fn read_request(stream: &mut impl BufRead) -> Option<Request> {
     stream.read_line(&mut line).ok().filter(|&count| count > 0)?;
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, target) = (words.next()?, words.next()?);
+    // what is sent to a proxy has the whole address
+    let target = match target.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| &rest[at..])) {
+        Some(path) => path.to_owned(),
+        None => target,
+    };
     let headers = read_headers(stream)?;
     let length = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
     let mut body = vec![0; length];

@@ -7,4 +7,5 @@ pub mod faulty;
 pub mod guard;
 pub mod http;
 pub mod image;
+pub mod proxy;
 pub mod site;

@@ -24,6 +24,13 @@ pub struct Places {
     pub auth_files: Vec<PathBuf>,
     /// `certs.d` directories (containers-certs.d(5)).
     pub certificate_dirs: Vec<PathBuf>,
+    /// The `registries.conf` that is named by `$CONTAINERS_REGISTRIES_CONF`, instead of the others;
+    /// this one has to be there.
+    pub registries_file: Option<PathBuf>,
+    /// The first of these that is there is read (containers-registries.conf(5)).
+    pub registries_files: Vec<PathBuf>,
+    /// Directories whose `*.conf` add to it.
+    pub registries_dirs: Vec<PathBuf>,
 }
 
 impl Places {
@@ -47,11 +54,17 @@ impl Places {
             docker.map(|dir| dir.join("config.json")),
         ];
         let certificate_dirs = [
-            config.map(|dir| dir.join("certs.d")),
+            config.as_ref().map(|dir| dir.join("certs.d")),
             Some("/etc/containers/certs.d".into()),
             Some("/etc/docker/certs.d".into()),
         ];
+        let beside = |name: &str| config.as_ref().map(|dir| dir.join(name));
+        let registries_files = [beside("registries.conf"), Some("/etc/containers/registries.conf".into())];
+        let registries_dirs = [Some("/etc/containers/registries.conf.d".into()), beside("registries.conf.d")];
         Self {
+            registries_file: dir("CONTAINERS_REGISTRIES_CONF"),
+            registries_files: registries_files.into_iter().flatten().collect(),
+            registries_dirs: registries_dirs.into_iter().flatten().collect(),
             auth_files: auth_files.into_iter().flatten().collect(),
             certificate_dirs: certificate_dirs.into_iter().flatten().collect(),
         }

@@ -1,23 +1,23 @@
 //! The HTTP clients of one repository.
 
-use std::net::IpAddr;
 use std::sync::Once;
 
 use oci_distribution::client::{ClientConfig, ClientProtocol};
 use oci_distribution::{Client, Reference as Named};
 use reqwest::redirect::Policy;
 use reqwest::tls::TlsInfo;
-use reqwest::{Certificate, ClientBuilder, RequestBuilder};
+use reqwest::{ClientBuilder, RequestBuilder};
 
 use super::Options;
 use super::access::Access;
 use super::auth::{self, Authorization};
-use super::certificate;
 use super::credentials::{self, Found};
 use super::failure::Failure;
+use super::mirrors::Endpoint;
+use super::proxy::{Route, is_loopback};
 use super::trust::{Proof, Trust};
+use super::{certificate, proxy, verifier};
 use crate::error::{Doing, Error, ErrorKind, Result};
-use crate::image::reference::Reference;
 
 const USER_AGENT: &str = concat!("airshipctl/", env!("CARGO_PKG_VERSION"));
 
@@ -33,6 +33,7 @@ pub(super) struct Clients {
     /// Tried in order whenever there is no authorization yet.
     schemes: &'static [Scheme],
     trust: Trust,
+    route: Route,
     options: Options,
     credential: Option<Found>,
     /// `None` until the registry was asked what it wants.
@@ -47,16 +48,18 @@ enum Scheme {
 }
 
 impl Clients {
-    /// Prepares to talk to the registry of `reference`; nothing is sent yet.
-    pub(super) fn new(reference: &Reference, options: &Options, access: &Access) -> Result<Self> {
+    /// Prepares to talk to the registry of an endpoint; nothing is sent yet.
+    pub(super) fn new(endpoint: &Endpoint, options: &Options, access: &Access) -> Result<Self> {
         install_tls_provider();
-        let trust = Trust::of(access, reference.registry())?;
+        let reference = &endpoint.reference;
+        let trust = Trust::of(access, reference.registry(), endpoint.proof)?;
         let schemes = Scheme::of(reference.registry(), &trust);
         let credential = credentials::find(access, reference.registry(), reference.repository())?;
         if let Some(Found { origin, .. }) = &credential {
             tracing::debug!("credentials for {} are from {origin}", reference.registry());
         }
-        let (oci, http) = build(schemes[0], options, &trust)?;
+        let route = Route::to(reference.registry());
+        let (oci, http) = build(schemes[0], options, &trust, route)?;
         let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
         // which manifest is meant is said by each request
         let named = Named::with_tag(registry, repository, String::new());
@@ -67,6 +70,7 @@ impl Clients {
             scheme: schemes[0],
             schemes,
             trust,
+            route,
             options: *options,
             credential,
             authorization: None,
@@ -110,7 +114,7 @@ impl Clients {
     /// Says whose signature was not good enough, for which the registry is asked once more: without
     /// credentials, and the answer is not looked at.
     async fn with_issuer(&self, error: Error) -> Error {
-        let builder = prepare(&self.options).tls_danger_accept_invalid_certs(true).tls_info(true);
+        let builder = prepare(&self.options, self.route).tls_danger_accept_invalid_certs(true).tls_info(true);
         let Ok(http) = builder.redirect(Policy::none()).build() else { return error };
         let Ok(answer) = http.get(self.base()).send().await else { return error };
         let certificate = answer.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
@@ -122,7 +126,7 @@ impl Clients {
 
     fn switch(&mut self, scheme: Scheme) -> Result<()> {
         self.scheme = scheme;
-        (self.oci, self.http) = build(scheme, &self.options, &self.trust)?;
+        (self.oci, self.http) = build(scheme, &self.options, &self.trust, self.route)?;
         Ok(())
     }
 
@@ -182,30 +186,25 @@ impl Scheme {
     }
 }
 
-/// Whether `registry`, a host with or without port, is this machine: `localhost`, 127.0.0.0/8 or
-/// `[::1]`. Names are not looked up, so nobody's DNS can take TLS away.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => registry.split(':').next().unwrap_or(registry),
-    };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// Without any certificates on the host `oci-client` cannot be made, not even for plain HTTP and
 /// not with roots of our own (its `try_from` makes a default client on the way, which panics).
-/// Client certificates it does not know.
-fn build(scheme: Scheme, options: &Options, trust: &Trust) -> Result<(Option<Client>, reqwest::Client)> {
+/// Client certificates it does not know, nor how to leave the environment's proxies aside.
+fn build(
+    scheme: Scheme,
+    options: &Options,
+    trust: &Trust,
+    route: Route,
+) -> Result<(Option<Client>, reqwest::Client)> {
     let failed = |error: &reqwest::Error| {
         Error::caused(ErrorKind::Image, "preparing the registry client", error)
             .hint("install the ca-certificates package, name certificates by --ca-file, or set SSL_CERT_FILE to a bundle of them")
     };
-    let ordinary = trust.is_ordinary();
-    match build_http(scheme, options, trust)?.build() {
+    let ordinary = trust.is_ordinary() && (route == Route::Environment || !proxy::is_configured());
+    match build_http(scheme, options, trust, route)?.build() {
         Ok(http) if ordinary => Ok((Some(build_oci(scheme, options)?), http)),
         Ok(http) => Ok((None, http)),
         Err(_) if scheme == Scheme::Http => {
-            let http = build_http(scheme, options, trust)?.tls_certs_only([]).build();
+            let http = build_http(scheme, options, trust, route)?.tls_certs_only([]).build();
             http.map(|http| (None, http)).map_err(|error| failed(&error))
         }
         Err(error) => Err(failed(&error)),
@@ -228,25 +227,32 @@ fn build_oci(scheme: Scheme, options: &Options) -> Result<Client> {
         .map_err(|error| Error::caused(ErrorKind::Image, "preparing the registry client", &error))
 }
 
-fn build_http(scheme: Scheme, options: &Options, trust: &Trust) -> Result<ClientBuilder> {
-    let roots: reqwest::Result<Vec<_>> = trust.roots.iter().map(|der| Certificate::from_der(der)).collect();
-    let roots = roots.doing(ErrorKind::Usage, || "taking the configured certificates".into())?;
-    let builder = prepare(options)
-        .tls_certs_merge(roots)
+fn build_http(scheme: Scheme, options: &Options, trust: &Trust, route: Route) -> Result<ClientBuilder> {
+    let builder = prepare(options, route)
         .tls_danger_accept_invalid_certs(trust.proof == Proof::Nothing)
         // a manifest by tag has nothing but TLS to vouch for it; no redirect takes that away
         .https_only(scheme == Scheme::Https);
+    if trust.proof == Proof::Certificate && !trust.is_ordinary() {
+        let config = verifier::config(trust);
+        let config =
+            config.doing(ErrorKind::Usage, || "preparing TLS with the configured certificates".into());
+        return Ok(builder.tls_backend_preconfigured(config?));
+    }
     match &trust.identity {
         Some(identity) => Ok(builder.identity(identity.for_client()?)),
         None => Ok(builder),
     }
 }
 
-fn prepare(options: &Options) -> ClientBuilder {
-    reqwest::Client::builder()
+fn prepare(options: &Options, route: Route) -> ClientBuilder {
+    let builder = reqwest::Client::builder()
         .connect_timeout(options.connect_timeout)
         .read_timeout(options.idle_timeout)
-        .user_agent(USER_AGENT)
+        .user_agent(USER_AGENT);
+    match route {
+        Route::Environment => builder,
+        Route::Direct => builder.no_proxy(),
+    }
 }
 
 /// rustls has none by default and panics without; a second installation changes nothing.
@@ -255,25 +261,4 @@ fn install_tls_provider() {
     ONCE.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_spoken_to_without_tls() {
-        for here in ["localhost:5000", "127.0.0.1", "127.8.9.1:80", "[::1]:5000", "[::1]"] {
-            assert!(is_loopback(here), "{here}");
-        }
-        for elsewhere in [
-            "registry.example",
-            "127.0.0.1.registry.example",
-            "localhost.registry.example:5000",
-            "10.0.0.1:5000",
-            "[fe80::1]:5000",
-        ] {
-            assert!(!is_loopback(elsewhere), "{elsewhere}");
-        }
-    }
 }

@@ -11,8 +11,12 @@ mod credentials;
 mod failure;
 mod fetch;
 mod helper;
+mod mirrors;
+mod proxy;
 mod trust;
+mod verifier;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -24,6 +28,7 @@ use crate::interrupt::Interrupt;
 pub use access::{Access, Places};
 use client::Clients;
 use failure::Failure;
+use mirrors::Endpoint;
 
 /// How patient a transfer is.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +78,17 @@ pub struct Fetched {
     pub digest: Digest,
 }
 
-/// One repository of a registry.
+/// One repository of a registry, and those that may stand in for it.
 pub struct Registry<'a> {
     runtime: Option<Runtime>,
     clients: Clients,
     options: Options,
+    access: &'a Access,
     interrupt: &'a Interrupt,
+    /// Where it is looked for now.
     place: String,
+    /// Where to look next.
+    others: VecDeque<Endpoint>,
 }
 
 impl<'a> Registry<'a> {
@@ -88,18 +97,46 @@ impl<'a> Registry<'a> {
     pub fn new(
         reference: &Reference,
         options: Options,
-        access: &Access,
+        access: &'a Access,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let place = format!("{}/{}", reference.registry(), reference.repository());
-        let clients = Clients::new(reference, &options, access)?;
+        let mut others = VecDeque::from(mirrors::endpoints(access, reference)?);
+        let Some(first) = others.pop_front() else {
+            return Err(Error::new(ErrorKind::Internal, "finding a place to look for the image"));
+        };
+        let place = place(&first);
+        let clients = Clients::new(&first, &options, access)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.doing(ErrorKind::Internal, || "starting the network runtime".into())?;
-        Ok(Self { runtime: Some(runtime), clients, options, interrupt, place })
+        Ok(Self { runtime: Some(runtime), clients, options, access, interrupt, place, others })
     }
 
     /// Fetches the manifest or index of `name`, a tag or digest; at most `limit` bytes.
     pub fn manifest(&mut self, name: &str, limit: u64) -> Result<Fetched> {
+        self.anywhere(|here| here.manifest_here(name, limit))
+    }
+
+    /// Fetches what `sink` still lacks of the blob, and has it compared with the digest.
+    pub fn blob(&mut self, digest: &Digest, sink: &mut dyn Sink) -> Result<()> {
+        self.anywhere(|here| here.blob_here(digest, sink))
+    }
+
+    /// Goes from mirror to mirror until one has it. What one has begun another may go on with:
+    /// digests say that it is the same.
+    fn anywhere<T>(&mut self, mut get: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        loop {
+            let error = match get(self) {
+                Err(error) if error.kind() == ErrorKind::Image => error,
+                outcome => return outcome,
+            };
+            let Some(next) = self.others.pop_front() else { return Err(error) };
+            self.place = place(&next);
+            tracing::warn!("{error}; going on with {}", self.place);
+            self.clients = Clients::new(&next, &self.options, self.access)?;
+        }
+    }
+
+    fn manifest_here(&mut self, name: &str, limit: u64) -> Result<Fetched> {
         let doing = format!("fetching manifest {name} from {}", self.place);
         self.retry(&doing, async |clients, _| {
             clients.authenticate().await?;
@@ -107,8 +144,7 @@ impl<'a> Registry<'a> {
         })
     }
 
-    /// Fetches what `sink` still lacks of the blob, and has it compared with the digest.
-    pub fn blob(&mut self, digest: &Digest, sink: &mut dyn Sink) -> Result<()> {
+    fn blob_here(&mut self, digest: &Digest, sink: &mut dyn Sink) -> Result<()> {
         let doing = format!("fetching blob {digest} from {}", self.place);
         let resumed = sink.offset() > 0;
         self.fill(&doing, digest, sink)?;
@@ -182,6 +218,10 @@ impl<'a> Registry<'a> {
             }
         })
     }
+}
+
+fn place(endpoint: &Endpoint) -> String {
+    format!("{}/{}", endpoint.reference.registry(), endpoint.reference.repository())
 }
 
 const NO_TLS: &str = "the registry does not speak TLS; plain HTTP is used with registries on this host, and with those that --insecure-registry names";

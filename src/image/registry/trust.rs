@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{Error as TlsError, RootCertStore};
 
 use super::access::Access;
 use super::credentials::read;
@@ -56,6 +56,13 @@ impl Identity {
         identity.for_client().map(|_| identity)
     }
 
+    /// The chain and its key, for TLS.
+    pub(super) fn parts(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+        let unusable = |_| TlsError::General("the client certificate cannot be used".to_owned());
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.pem).collect();
+        Ok((chain.map_err(unusable)?, PrivateKeyDer::from_pem_slice(&self.pem).map_err(unusable)?))
+    }
+
     pub(super) fn for_client(&self) -> Result<reqwest::Identity> {
         // no cause: it might tell of the key
         reqwest::Identity::from_pem(&self.pem).map_err(|_| {
@@ -70,11 +77,11 @@ impl Identity {
 impl Trust {
     /// Reads what is configured for `registry`.
     /// Fails with [`ErrorKind::Usage`] for a file that is no good.
-    pub(super) fn of(access: &Access, registry: &str) -> Result<Self> {
+    pub(super) fn of(access: &Access, registry: &str, configured: Proof) -> Result<Self> {
         let mut trust = Self {
             roots: Vec::new(),
             identity: None,
-            proof: proof(&access.insecure, registry)?,
+            proof: proof(&access.insecure, registry, configured)?,
             host: registry.to_owned(),
         };
         for path in &access.ca_files {
@@ -133,8 +140,8 @@ impl Trust {
 }
 
 /// `given` are hosts, which mean every port, or hosts with ports.
-fn proof(given: &[String], registry: &str) -> Result<Proof> {
-    let mut proof = Proof::Certificate;
+fn proof(given: &[String], registry: &str, configured: Proof) -> Result<Proof> {
+    let mut proof = configured;
     for host in given {
         if host.is_empty() || host.contains(['/', ' ', '@']) {
             let why = format!("reading --insecure-registry {host:?}: it is not a host");
@@ -176,7 +183,7 @@ fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 /// The names in a directory, in order; `None` where it is not, or is not for us.
-fn list(dir: &Path) -> Result<Option<Vec<String>>> {
+pub(super) fn list(dir: &Path) -> Result<Option<Vec<String>>> {
     let skip = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory, io::ErrorKind::PermissionDenied];
     let doing = || format!("reading {}", dir.display());
     let entries = match fs::read_dir(dir) {
@@ -199,7 +206,8 @@ mod tests {
 
     #[test]
     fn only_the_named_host_is_spared_the_proof() {
-        let of = |given: &str, registry: &str| proof(&[given.to_owned()], registry).unwrap();
+        let of =
+            |given: &str, registry: &str| proof(&[given.to_owned()], registry, Proof::Certificate).unwrap();
         for (given, registry) in [
             ("registry.example", "registry.example"),
             ("registry.example", "registry.example:5000"),
@@ -217,7 +225,11 @@ mod tests {
             assert_eq!(of(given, registry), Proof::Certificate, "{given} {registry}");
         }
         for wrong in ["", "http://registry.example", "registry.example/team"] {
-            assert_eq!(proof(&[wrong.into()], "x").unwrap_err().kind(), ErrorKind::Usage, "{wrong}");
+            assert_eq!(
+                proof(&[wrong.into()], "x", Proof::Nothing).unwrap_err().kind(),
+                ErrorKind::Usage,
+                "{wrong}"
+            );
         }
     }
 }

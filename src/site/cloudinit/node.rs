@@ -39,11 +39,11 @@ impl EphemeralNode {
         let Some(root) = Fields::of_root(host.node(), host.origin(), faults) else { return node };
         if let Some(metadata) = root.required_section("metadata", faults) {
             let name = metadata.required_string("name", faults);
-            node.name = checked(&metadata, "name", name, faults, host_name);
+            node.name = metadata.parsed("name", name, faults, host_name);
         }
         let Some(spec) = root.section("spec", faults) else { return node };
         let mac = spec.string("bootMACAddress", faults);
-        node.mac = checked(&spec, "bootMACAddress", mac, faults, MacAddress::parse);
+        node.mac = spec.parsed("bootMACAddress", mac, faults, MacAddress::parse);
         node.has_network_data = spec.get("networkData").is_some();
         if let Some(reference) = spec.section("networkData", faults) {
             let namespace = reference.string("namespace", faults).map(str::to_owned);
@@ -52,20 +52,6 @@ impl EphemeralNode {
         }
         node
     }
-}
-
-/// Turns a field's text into its value, or adds a fault at the field.
-fn checked<T>(
-    fields: &Fields<'_>,
-    key: &str,
-    text: Option<&str>,
-    faults: &mut Vec<Fault>,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> Option<T> {
-    let (parsed, node) = (parse(text?), fields.get(key)?);
-    parsed
-        .map_err(|message| faults.push(fields.fault(node, format!("`{}` {message}", fields.path(key)))))
-        .ok()
 }
 
 /// A DNS subdomain as in RFC 1123, which is what Kubernetes takes for a name, and each label of

@@ -247,10 +247,10 @@ fn wrong_facts_of_the_node_are_all_reported() {
     let shown = faults(&[USER_DATA, &host, &NETWORK.replace("name: net", "name: other")]);
     assert_eq!(shown.len(), 3, "{shown:?}");
     assert!(
-        shown[0].starts_with("site.yaml:14:9 (document 2): `metadata.name` is no host name"),
+        shown[0].starts_with("site.yaml:14:9 (document 2): `metadata.name`: is no host name"),
         "{shown:?}"
     );
-    assert!(shown[1].contains("`spec.bootMACAddress` is no MAC address"), "{shown:?}");
+    assert!(shown[1].contains("`spec.bootMACAddress`: is no MAC address"), "{shown:?}");
     assert!(shown[2].contains("the network data of BareMetalHost \"Node_0\""), "{shown:?}");
 }
 

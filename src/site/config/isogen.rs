@@ -133,15 +133,15 @@ fn container_section(
 ) -> Option<ContainerSection> {
     fields.warn_unknown(&CONTAINER_KEYS);
     let volume = fields.required_string("volume", faults);
-    let volume = checked(fields, "volume", volume, faults, |text| {
+    let volume = fields.parsed("volume", volume, faults, |text| {
         // a block scalar ends with a line break
         VolumeMount::parse(text.trim_end_matches('\n'), home)
     });
     let image = fields.string("image", faults).map(str::to_owned);
     let runtime = fields.string("containerRuntime", faults);
-    let runtime = checked(fields, "containerRuntime", runtime, faults, named::<ContainerRuntime>);
+    let runtime = fields.parsed("containerRuntime", runtime, faults, named::<ContainerRuntime>);
     let network = fields.string("network", faults);
-    let network = checked(fields, "network", network, faults, named);
+    let network = fields.parsed("network", network, faults, named);
     let privilege = match fields.boolean("privileged", faults) {
         Some(true) => Privilege::Privileged,
         _ => Privilege::Default,
@@ -153,25 +153,6 @@ fn container_section(
 /// Parses an enumeration, its error as the message of a fault.
 fn named<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: Error| error.to_string())
-}
-
-/// Turns the text of a field into its value, or adds a fault at the field.
-fn checked<T>(
-    fields: &Fields<'_>,
-    key: &str,
-    text: Option<&str>,
-    faults: &mut Vec<Fault>,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> Option<T> {
-    let parsed = parse(text?);
-    match (parsed, fields.get(key)) {
-        (Ok(value), _) => Some(value),
-        (Err(message), Some(node)) => {
-            faults.push(fields.fault(node, format!("`{}`: {message}", fields.path(key))));
-            None
-        }
-        (Err(_), None) => None,
-    }
 }
 
 /// `builder`; `None` where a required name is not to be had.

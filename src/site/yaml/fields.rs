@@ -71,6 +71,20 @@ impl<'a> Fields<'a> {
         self.string_of(key, self.required(key, faults)?, faults)
     }
 
+    /// Turns the text of a field into its value, or adds a fault with the error's text at the field.
+    pub fn parsed<T>(
+        &self,
+        key: &str,
+        text: Option<&str>,
+        faults: &mut Vec<Fault>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (parsed, node) = (parse(text?), self.get(key)?);
+        parsed
+            .map_err(|message| faults.push(self.fault(node, format!("`{}`: {message}", self.path(key)))))
+            .ok()
+    }
+
     fn string_of(&self, key: &str, node: &'a Node, faults: &mut Vec<Fault>) -> Option<&'a str> {
         let message = match node.string() {
             Some("") => "is empty".to_owned(),

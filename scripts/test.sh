@@ -10,8 +10,10 @@ step() {
   "$@" || { echo "failed: $*" >&2 && echo "test.sh: $passed passed, 1 failed" && exit 1; }
   passed=$((passed + 1))
 }
-user() { # NAME SUBIDS: a user as tests need one
-  id "$1" >/dev/null 2>&1 || useradd --create-home --shell /bin/sh "$1"
+made=()
+trap 'for name in "${made[@]}"; do userdel --remove "$name" 2>/dev/null || :; done' EXIT
+user() { # NAME SUBIDS: a user as tests need one, gone at the end
+  id "$1" >/dev/null 2>&1 || { useradd --create-home --shell /bin/sh "$1" && made+=("$1"); }
   sed -i "/^$1:/d" /etc/subuid /etc/subgid
   [[ $2 == none ]] || { echo "$1:$2" | tee -a /etc/subuid >>/etc/subgid; }
 }

@@ -3,14 +3,13 @@
 # as a user with subordinate ids and as one without, makes an ISO with the real builder, and boots it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-passed=0
+passed=0 made=()
 step() {
   echo "== $1"
   shift
   "$@" || { echo "failed: $*" >&2 && echo "test.sh: $passed passed, 1 failed" && exit 1; }
   passed=$((passed + 1))
 }
-made=()
 trap 'for name in "${made[@]}"; do userdel --remove "$name" 2>/dev/null || :; done' EXIT
 user() { # NAME SUBIDS: a user as tests need one, gone at the end
   id "$1" >/dev/null 2>&1 || { useradd --create-home --shell /bin/sh "$1" && made+=("$1"); }

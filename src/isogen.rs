@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::container::{self, Environment, KeepContainer, Run};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::image::reference::Reference;
 use crate::image::registry::Access;
 use crate::image::{PullPolicy, REFERENCE_BUILDER};
@@ -173,14 +173,7 @@ fn environment(configuration: &IsoConfiguration, network: Network) -> Environmen
 /// Where the rootfs cache is when nobody says: `/var/cache/airshipctl/rootfs-cache` for root,
 /// `$XDG_CACHE_HOME/airshipctl/rootfs-cache` (default `~/.cache`) for others.
 pub fn default_cache() -> Result<PathBuf> {
-    if nix::unistd::geteuid().is_root() {
-        return Ok("/var/cache/airshipctl/rootfs-cache".into());
-    }
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|base| base.join("airshipctl/rootfs-cache"))
-        .ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "neither XDG_CACHE_HOME nor HOME is set").hint("give --rootfs-cache")
-        })
+    container::record::program_dir("/var/cache", "XDG_CACHE_HOME", ".cache")
+        .map(|dir| dir.join("rootfs-cache"))
+        .map_err(|error| error.hint("set HOME, or give --rootfs-cache"))
 }

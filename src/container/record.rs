@@ -171,16 +171,20 @@ fn random_id() -> Result<String> {
 /// Where records and logs of this user are: `/var/lib/airshipctl` for root,
 /// `$XDG_STATE_HOME/airshipctl` (default `~/.local/state`) for others.
 pub fn state_dir() -> Result<PathBuf> {
-    if nix::unistd::geteuid().is_root() {
-        return Ok("/var/lib/airshipctl".into());
-    }
+    program_dir("/var/lib", "XDG_STATE_HOME", ".local/state")
+        .map_err(|error| error.hint("set HOME, or give --state-dir"))
+}
+
+/// This program's directory: below `system` for root, else below the directory that `variable` names
+/// or, without one, `fallback` in the home directory (XDG base directory specification).
+pub fn program_dir(system: &str, variable: &str, fallback: &str) -> Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .map(|base| base.join("airshipctl"))
-        .ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "neither XDG_STATE_HOME nor HOME is set").hint("set HOME")
-        })
+    let base = match nix::unistd::geteuid().is_root() {
+        true => Some(PathBuf::from(system)),
+        false => absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(fallback))),
+    };
+    base.map(|base| base.join("airshipctl"))
+        .ok_or_else(|| Error::new(ErrorKind::Usage, format!("neither {variable} nor HOME is set")))
 }
 
 #[cfg(test)]

@@ -24,8 +24,6 @@ pub use store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
-use self::layer::Layer;
-
 /// The image of a configuration that names none; `scripts/builder/build.sh` makes it.
 pub const REFERENCE_BUILDER: &str = "localhost/isogen-builder:latest";
 
@@ -111,21 +109,6 @@ pub fn acquire_with(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) ->
         _ => pull::image(store, &wanted, interrupt),
     }
     .map_err(|error| error.context(format!("pulling {}", wanted.reference)))
-}
-
-/// The layers of `image` whose blobs are in the cache but not what their digests say.
-pub fn damaged_layers(store: &Store, image: &Image, interrupt: &Interrupt) -> Result<Vec<Layer>> {
-    let mut damaged = Vec::new();
-    for layer in &image.layers {
-        interrupt.check()?;
-        let Ok(blob) = store.open_blob(layer) else { continue };
-        let read = digest::Verified::new(blob, &layer.digest, Some(layer.size))
-            .and_then(|mut blob| std::io::copy(&mut blob, &mut std::io::sink()));
-        if read.is_err_and(|error| error.kind() == std::io::ErrorKind::InvalidData) {
-            damaged.push(layer.clone());
-        }
-    }
-    Ok(damaged)
 }
 
 impl Wanted<'_> {

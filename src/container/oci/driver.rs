@@ -50,15 +50,15 @@ impl OciDriver {
     }
 
     /// The image from the cache or its registry.
-    fn acquire(&self, store: &Store, rung: &Rung) -> Result<Image> {
+    fn acquire(&self, store: &Store, rung: &Rung, policy: PullPolicy) -> Result<Image> {
         let mapping = rung.mapping();
         let unpacked =
             |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
-        let Options { reference, pull, access, interrupt, .. } = &self.options;
+        let Options { reference, access, interrupt, .. } = &self.options;
         let wanted = Wanted {
             reference,
             platform: &Platform::host(),
-            policy: *pull,
+            policy,
             have_rootfs: &unpacked,
             transfer: registry::Options::default(),
             access,
@@ -75,15 +75,19 @@ impl OciDriver {
         }
         match self.unpack(store, rung, image) {
             Err(error) if error.kind() == ErrorKind::Image => {
-                let damaged = image::damaged_layers(store, image, &self.options.interrupt)?;
-                if damaged.is_empty() || !self.may_ask_a_registry() {
+                let damaged = store.damaged_layers(image, &self.options.interrupt)?;
+                if damaged.is_empty() {
+                    return Err(error);
+                }
+                if !self.may_ask_a_registry() {
                     return Err(error.hint("`airshipctl image verify` tells what in the cache is damaged"));
                 }
                 for layer in &damaged {
                     tracing::warn!("{error}; fetching {} again", layer.digest);
                     store.discard_blob(layer)?;
                 }
-                self.acquire(store, rung)?;
+                // the same image, even where its tag has moved since
+                self.acquire(store, rung, PullPolicy::Missing)?;
                 self.unpack(store, rung, image)
             }
             unpacked => unpacked,
@@ -168,7 +172,7 @@ impl Container for OciDriver {
         let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
         let store = Store::open(&self.options.cache)?;
         let lock = store.lock_shared()?;
-        let image = self.acquire(&store, &rung)?;
+        let image = self.acquire(&store, &rung, self.options.pull)?;
         tracing::info!("Using image {}@{}", self.options.reference, image.manifest_digest);
         let rootfs = self.rootfs(&store, &rung, &image)?;
         self.pulled = Some(Pulled { rung, image, rootfs, lock });

@@ -88,9 +88,7 @@ impl Policy {
         name: &[u8],
         attributes: &Attributes,
     ) -> Result<()> {
-        if let Some((uid, gid)) = self.owner(attributes)? {
-            rustix::fs::chownat(at, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-        }
+        self.chown_at(at, name, attributes)?;
         // follows symlinks, but this is none: nobody else can reach the tree
         rustix::fs::chmodat(at, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
         self.finish_without_fd(at, name, attributes)
@@ -103,10 +101,15 @@ impl Policy {
         name: &[u8],
         attributes: &Attributes,
     ) -> Result<()> {
+        self.chown_at(at, name, attributes)?;
+        self.finish_without_fd(at, name, attributes)
+    }
+
+    fn chown_at(&mut self, at: BorrowedFd<'_>, name: &[u8], attributes: &Attributes) -> Result<()> {
         if let Some((uid, gid)) = self.owner(attributes)? {
             rustix::fs::chownat(at, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         }
-        self.finish_without_fd(at, name, attributes)
+        Ok(())
     }
 
     fn finish_without_fd(&mut self, at: BorrowedFd<'_>, name: &[u8], attributes: &Attributes) -> Result<()> {

@@ -5,9 +5,11 @@ use std::io::{self, Read};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Damage, Store, Tree, blob};
+use super::{Damage, Defect, Store, Tree, blob};
 use crate::error::Result;
+use crate::image::Image;
 use crate::image::digest::{Digest, Verified};
+use crate::image::layer::Layer;
 use crate::image::manifest;
 use crate::interrupt::Interrupt;
 
@@ -44,6 +46,15 @@ impl Store {
         let mut damage = self.hash(&layers, interrupt)?;
         damage.sort_by_key(|damage| damage.digest.to_string());
         Ok(Checked { blobs: all.len() as u64, bytes, damage })
+    }
+
+    /// The layers of this image whose blobs are there but not what their digests say.
+    pub fn damaged_layers(&self, image: &Image, interrupt: &Interrupt) -> Result<Vec<Layer>> {
+        let layers: Vec<_> = image.layers.iter().map(|layer| (&layer.digest, layer.size)).collect();
+        let damage = self.hash(&layers, interrupt)?;
+        let is_damaged =
+            |layer: &&Layer| damage.iter().any(|it| it.digest == layer.digest && it.state == Defect::Damaged);
+        Ok(image.layers.iter().filter(is_damaged).cloned().collect())
     }
 
     fn hash(&self, layers: &[(&Digest, u64)], interrupt: &Interrupt) -> Result<Vec<Damage>> {

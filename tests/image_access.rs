@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use airshipctl::error::{Error, ErrorKind};
 use airshipctl::image::registry::{Access, Options, Places};
-use airshipctl::image::{Image, Platform, PullPolicy, Reference, Store, Wanted, acquire_with};
+use airshipctl::image::{Image, Platform, PullPolicy, Reference, Store, Wanted, acquire};
 use airshipctl::interrupt::Interrupt;
 use common::faulty::{Fault, FaultyRegistry};
 use common::guard::{Authority, Login, Tls};
@@ -53,7 +53,7 @@ impl Desk {
             transfer: IMPATIENT,
             access,
         };
-        let outcome = acquire_with(&self.store, wanted, &Interrupt::manual().unwrap());
+        let outcome = acquire(&self.store, wanted, &Interrupt::manual().unwrap());
         if let Err(error) = &outcome {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("s3cret") && !shown.contains("czNj"), "a secret is told: {shown}");

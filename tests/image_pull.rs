@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use airshipctl::error::{Error, ErrorKind};
 use airshipctl::image::registry::{Access, Options};
-use airshipctl::image::{Image, Platform, PullPolicy, Reference, Store, Wanted, acquire_with};
+use airshipctl::image::{Image, Platform, PullPolicy, Reference, Store, Wanted, acquire};
 use airshipctl::interrupt::Interrupt;
 use common::docker_registry::DockerRegistry;
 use common::faulty::{Fault, FaultyRegistry};
@@ -53,7 +53,7 @@ impl Cache {
         let have_rootfs = &|_: &Image| false;
         let (transfer, access) = (IMPATIENT, &Access::default());
         let wanted = Wanted { reference: &reference, platform, policy, have_rootfs, transfer, access };
-        acquire_with(&self.store, wanted, interrupt)
+        acquire(&self.store, wanted, interrupt)
     }
 
     /// Pulling fails with exit code 4, the text has all of `words`, and nothing looks whole.
@@ -241,7 +241,7 @@ fn a_missing_layer_is_fetched_alone_unless_there_is_a_rootfs() {
             transfer: IMPATIENT,
             access: &Access::default(),
         };
-        acquire_with(&cache.store, wanted, &Interrupt::manual().unwrap())
+        acquire(&cache.store, wanted, &Interrupt::manual().unwrap())
     };
     let requests = registry.requests().len();
     wanted(&|_| true, PullPolicy::Missing).unwrap();
@@ -549,7 +549,7 @@ fn an_interrupt_ends_a_transfer_and_keeps_what_came() {
             std::thread::sleep(Duration::from_millis(500));
             interrupt.raise(15);
         });
-        let error = acquire_with(&cache.store, wanted, &interrupt).unwrap_err();
+        let error = acquire(&cache.store, wanted, &interrupt).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted(15));
     });
     assert!(start.elapsed() < Duration::from_secs(5));
@@ -685,8 +685,15 @@ fn a_killed_puller_leaves_nothing_that_looks_whole() {
         let store = Store::open(std::path::Path::new(&dir)).unwrap();
         let (reference, platform) = (Reference::parse(&reference).unwrap(), Platform::host());
         let never = Interrupt::manual().unwrap();
-        let policy = PullPolicy::Missing;
-        airshipctl::image::acquire(&store, &reference, &platform, policy, &|_| false, &never).unwrap();
+        let wanted = Wanted {
+            reference: &reference,
+            platform: &platform,
+            policy: PullPolicy::Missing,
+            have_rootfs: &|_| false,
+            transfer: Options::default(),
+            access: &Access::default(),
+        };
+        acquire(&store, wanted, &never).unwrap();
         return;
     }
     let registry = FaultyRegistry::start();

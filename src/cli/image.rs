@@ -197,7 +197,7 @@ fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Com
         transfer: registry::Options::default(),
         access,
     };
-    let image = image::acquire_with(&store, wanted, &interrupt)?;
+    let image = image::acquire(&store, wanted, &interrupt)?;
     let pulled = Loaded { reference: reference.to_string(), digest: image.manifest_digest };
     common.print(&pulled, || text::pulled(&pulled))
 }

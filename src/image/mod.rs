@@ -80,23 +80,10 @@ pub struct Wanted<'a> {
 /// Gets the image from the cache or its registry. Afterwards manifest and configuration are
 /// verified and, unless `have_rootfs` is true of it, all layers are in the cache.
 ///
-/// With [`PullPolicy::Missing`] and all of it in the cache, no connection is made. The registry is
-/// asked anonymously. Fails with [`ErrorKind::Image`].
-pub fn acquire(
-    store: &Store,
-    reference: &Reference,
-    platform: &Platform,
-    policy: PullPolicy,
-    have_rootfs: &dyn Fn(&Image) -> bool,
-    interrupt: &Interrupt,
-) -> Result<Image> {
-    let (transfer, access) = (registry::Options::default(), &registry::Access::default());
-    acquire_with(store, Wanted { reference, platform, policy, have_rootfs, transfer, access }, interrupt)
-}
-
-/// [`acquire`] with all its options; fails with [`ErrorKind::Usage`] where what is configured of
-/// registries is no good.
-pub fn acquire_with(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) -> Result<Image> {
+/// With [`PullPolicy::Missing`] and all of it in the cache, no connection is made. Fails with
+/// [`ErrorKind::Image`], and with [`ErrorKind::Usage`] where what is configured of registries is
+/// no good.
+pub fn acquire(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) -> Result<Image> {
     let found = wanted.find(store)?;
     if wanted.policy == PullPolicy::Never || wanted.reference.is_local() {
         return wanted.settle(store, found);

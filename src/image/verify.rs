@@ -216,7 +216,7 @@ fn fetch(store: &Store, tree: &Tree, access: &Access, interrupt: &Interrupt) -> 
         transfer: registry::Options::default(),
         access,
     };
-    match super::acquire_with(store, wanted, interrupt) {
+    match super::acquire(store, wanted, interrupt) {
         Ok(_) => Ok(()),
         Err(error) => {
             tracing::warn!("{error}");

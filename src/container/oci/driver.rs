@@ -63,7 +63,7 @@ impl OciDriver {
             transfer: registry::Options::default(),
             access,
         };
-        image::acquire_with(store, wanted, interrupt)
+        image::acquire(store, wanted, interrupt)
     }
 
     /// The image's rootfs in this mapping, unpacked if it is not there yet. Blobs that turn out to

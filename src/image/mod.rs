@@ -65,6 +65,15 @@ impl fmt::Display for PullPolicy {
     }
 }
 
+/// Which layers have to be in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layers {
+    /// Those that a rootfs is still to be made of.
+    AsNeeded,
+    /// All: they are what is saved and carried.
+    All,
+}
+
 /// What is wanted, and how it may be had.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {

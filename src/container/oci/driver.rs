@@ -17,9 +17,10 @@ use crate::container::driver::{Container, KeepContainer, Options, Run};
 use crate::container::log::Log;
 use crate::container::record::Record;
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::image::digest::Digest;
 use crate::image::platform::Platform;
 use crate::image::store::{CacheLock, Store};
-use crate::image::{self, Image, PullPolicy, Wanted, registry, rootfs};
+use crate::image::{self, Image, Layers, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::Network;
 
 /// See [`super`].
@@ -59,7 +60,7 @@ impl OciDriver {
             reference,
             platform: &Platform::host(),
             policy,
-            have_rootfs: &unpacked,
+            have_rootfs: &|image| self.options.layers == Layers::AsNeeded && unpacked(image),
             transfer: registry::Options::default(),
             access,
         };
@@ -167,7 +168,7 @@ impl OciDriver {
 }
 
 impl Container for OciDriver {
-    fn pull(&mut self) -> Result<()> {
+    fn pull(&mut self) -> Result<Digest> {
         leftovers::reap_dead(&self.options.state);
         let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
         let store = Store::open(&self.options.cache)?;
@@ -175,8 +176,9 @@ impl Container for OciDriver {
         let image = self.acquire(&store, &rung, self.options.pull)?;
         tracing::info!("Using image {}@{}", self.options.reference, image.manifest_digest);
         let rootfs = self.rootfs(&store, &rung, &image)?;
+        let digest = image.manifest_digest.clone();
         self.pulled = Some(Pulled { rung, image, rootfs, lock });
-        Ok(())
+        Ok(digest)
     }
 
     fn run(&mut self, run: &Run<'_>) -> Result<PathBuf> {

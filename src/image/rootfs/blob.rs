@@ -5,10 +5,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::compression::Compression;
 use super::failure::{invalid, reading};
+use super::gzip::Gunzip;
 use crate::error::Result;
 use crate::image::digest::{Hasher, Verified};
 use crate::image::layer::Layer;
@@ -191,8 +190,7 @@ impl Pump {
     fn inflate(&self, blob: &mut BufReader<Blob>) -> io::Result<Pumped> {
         match Compression::of(&self.media_type, blob.fill_buf()?)? {
             Compression::None => self.pump(blob),
-            // gzip allows, and pigz and bgzip write, several members one after another
-            Compression::Gzip => self.pump(&mut MultiGzDecoder::new(blob)),
+            Compression::Gzip => self.pump(&mut Gunzip::new(blob)),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(blob)?;
                 decoder.window_log_max(WINDOW_LOG)?;

@@ -22,6 +22,7 @@ mod blob;
 mod cache;
 mod compression;
 mod failure;
+mod gzip;
 mod header;
 mod list;
 mod name;

@@ -19,7 +19,7 @@ import zlib
 from dataclasses import dataclass
 
 # is part of the cache's path: a change of the recipe must not meet images of the older one
-RECIPE = "images-1"
+RECIPE = "images-2"
 NAMES = ("main", "zstd", "small", "large")
 MIB = 1 << 20
 ROOTS = ("/usr/bin", "/usr/lib", "/usr/share", "/usr/include", "/usr/sbin")
@@ -93,7 +93,9 @@ class Layout:
         machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
         config = self.add_json("config.v1+json", {
             "architecture": machine, "os": "linux", "config": {"Cmd": ["/bin/true"]},
-            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}})
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+            # ch-image requires it
+            "history": [{"created_by": "scripts/bench/images.py"} for _ in layers]})
         manifest = self.add_json("manifest.v1+json", {
             "schemaVersion": 2, "mediaType": TYPE + "manifest.v1+json", "config": config,
             "layers": [{"mediaType": f"{TYPE}layer.v1.tar+{kind}", **layer.blobs[kind]} for layer in layers]})
@@ -215,13 +217,17 @@ def choose(entries, size):
         seen |= {directory, *map(str, pathlib.Path(directory).parents)} if small else set()
         chosen += [path for path, _ in small]
         total += sum(bytes_ for _, bytes_ in small)
-    # text would compress better than images of programs do
-    big = [file for directory, files in directories if not directory.startswith("/usr/share") for file in files]
+    big = [file for _, files in directories for file in files if 32768 <= file[1] < 16 * MIB and is_program(file[0])]
     for path, bytes_ in sorted(big, key=lambda file: fraction(file[0])):
-        if 32768 <= bytes_ < 16 * MIB and total + bytes_ <= size:
+        if total + bytes_ <= size:
             chosen.append(path)
             total += bytes_
     return sorted(chosen)
+
+
+def is_program(path):
+    """Programs and libraries are most of an image's bytes; text and static libraries would compress better."""
+    return os.access(path, os.X_OK) or ".so" in os.path.basename(path)
 
 
 def fill_with_files(paths, extra):

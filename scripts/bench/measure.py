@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import resource
 import signal
 import stat
 import subprocess
@@ -14,11 +15,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Cost:
-    """Seconds; `cpu` with that of daemons and `registry`, which is named too; `memory` in MiB, of a daemon since it began."""
+    """Seconds; `cpu` with that of daemons and `registry`, which is named too, `others` of all the rest of the machine.
+    `memory` in MiB, of a daemon since it began."""
     wall: float
     cpu: float
     registry: float
     memory: float
+    others: float
 
 
 class Failed(Exception):
@@ -86,13 +89,14 @@ def tail(log):
 def cost(argv, log, env, registry=None, daemon=None):
     """Runs a command to its end, and fails if it does."""
     registry_before, daemon_before = (d.cpu() if d else 0.0 for d in (registry, daemon))
-    start = time.monotonic()
+    start, machine = time.monotonic(), busy()
     usage, peak = run(argv, log, env)
-    wall = time.monotonic() - start
+    wall, machine = time.monotonic() - start, busy() - machine
     registry_after, daemon_after = (d.cpu() if d else 0.0 for d in (registry, daemon))
     served = registry_after - registry_before
     own = usage.ru_utime + usage.ru_stime + daemon_after - daemon_before
-    return Cost(wall, own + served, served, max(peak, daemon.memory() if daemon else 0.0))
+    memory = max(peak, daemon.memory() if daemon else 0.0)
+    return Cost(wall, own + served, served, memory, max(machine - own - served, 0.0))
 
 
 def run(argv, log, env):
@@ -116,11 +120,17 @@ def run(argv, log, env):
 
 def cpu_of(argv, times):
     """CPU milliseconds of one of several runs; without `time`, whose own would count."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(times):
-        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return (after.children_user + after.children_system - before.children_user - before.children_system) * 1000 / times
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000 / times
+
+
+def busy():
+    """CPU seconds that this machine has worked since it began."""
+    user, nice, system, _, _, irq, softirq = map(int, pathlib.Path("/proc/stat").read_text().split()[1:8])
+    return (user + nice + system + irq + softirq) / TICKS
 
 
 def tree_hash(root):

@@ -211,7 +211,7 @@ def choose(entries, size):
     """Paths of small files in whole directories up to the number of entries, then big files up to the size."""
     directories, chosen, total, seen = list(host_directories()), [], 0, set()
     for directory, files in directories:
-        if len(chosen) + len(seen) >= entries * 0.85:
+        if len(chosen) + len(seen) >= entries * 0.9 - 500:
             break
         small = [(path, bytes_) for path, bytes_ in files if bytes_ < 32768]
         seen |= {directory, *map(str, pathlib.Path(directory).parents)} if small else set()

@@ -34,7 +34,7 @@ class Daemon:
     def __init__(self, argv, log, env=None):
         with open(log, "wb") as output:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                            env=env, start_new_session=True)
+                                            env=env, process_group=0)
         self.log = log
 
     def wait_until(self, ready, seconds=30):

@@ -61,6 +61,17 @@ def chosen():
     return found
 
 
+def prefer(stack, nice):
+    """What else this machine does would be in all the times; children inherit it, servers too."""
+    os.nice(nice)
+    # with autogroups (sched(7)) that counts among the processes of one session only, and this file among sessions
+    autogroup = pathlib.Path("/proc/self/autogroup")
+    with contextlib.suppress(OSError):
+        before = autogroup.read_text().split()[-1]
+        autogroup.write_text(str(nice))
+        stack.callback(autogroup.write_text, before)
+
+
 class Bench:
     """The registry, the images in it and the file systems; `stack` ends them."""
 
@@ -73,8 +84,7 @@ class Bench:
         self.layout = images.make(directory, names)
         for peer in self.peers:
             peer.prepare(directory)
-        # what else this machine does would be in all the times; the servers inherit it
-        os.nice(int(os.environ.get("BENCH_NICE", "-15")))
+        prefer(stack, int(os.environ.get("BENCH_NICE", "-15")))
         # short, as the address of a socket has at most 108 bytes
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
         stack.callback(shutil.rmtree, self.work, ignore_errors=True)

@@ -4,6 +4,7 @@
 832 MB in 3 layers, `large` one file of 4 GiB in one layer. What is in them differs from host to host, so that only
 ratios of one run can be compared.
 """
+import fcntl
 import hashlib
 import io
 import json
@@ -19,13 +20,14 @@ import zlib
 from dataclasses import dataclass
 
 # is part of the cache's path: a change of the recipe must not meet images of the older one
-RECIPE = "images-2"
+RECIPE = "images-3"
 NAMES = ("main", "zstd", "small", "large")
 MIB = 1 << 20
 ROOTS = ("/usr/bin", "/usr/lib", "/usr/share", "/usr/include", "/usr/sbin")
 # what one layer has of all of `main`: a base, then what is put on top of it
 SHARES = (0.50, 0.75, 0.90, 1.0)
 TYPE = "application/vnd.oci.image."
+REF_NAME = "org.opencontainers.image.ref.name"
 COMPRESSORS = {"gzip": ["gzip", "-6", "-n"], "zstd": ["zstd", "-q", "-3", "-T1"]}
 
 
@@ -38,11 +40,15 @@ class Layer:
 
 def make(directory, names):
     """Makes those of `names` that are missing in `directory`; returns the layout."""
-    layout = Layout(pathlib.Path(directory) / RECIPE)
-    for name in names:
-        if layout.manifest(name) is None:
-            print(f"making the image {name}", flush=True)
-            MAKERS[name](layout)
+    root = pathlib.Path(directory) / RECIPE
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        layout = Layout(root)
+        for name in names:
+            if layout.manifest(name) is None:
+                print(f"making the image {name}", flush=True)
+                MAKERS[name](layout)
     return layout
 
 
@@ -65,7 +71,7 @@ class Layout:
 
     def digest(self, name):
         for entry in json.loads(self.index.read_text())["manifests"]:
-            if entry["annotations"]["org.opencontainers.image.ref.name"] == name:
+            if entry["annotations"][REF_NAME] == name:
                 return entry["digest"]
         return None
 
@@ -101,8 +107,11 @@ class Layout:
             "layers": [{"mediaType": f"{TYPE}layer.v1.tar+{kind}", **layer.blobs[kind]} for layer in layers]})
         self.serve(name, manifest["digest"], [config, *(layer.blobs[kind] for layer in layers)])
         index = json.loads(self.index.read_text())
-        index["manifests"].append({**manifest, "annotations": {"org.opencontainers.image.ref.name": name}})
-        self.index.write_text(json.dumps(index))
+        # `main` and `zstd` are made together, also where one of them is there
+        index["manifests"] = [e for e in index["manifests"] if e["annotations"][REF_NAME] != name]
+        index["manifests"].append({**manifest, "annotations": {REF_NAME: name}})
+        self.index.with_suffix(".tmp").write_text(json.dumps(index))
+        os.rename(self.index.with_suffix(".tmp"), self.index)
 
     def serve(self, name, manifest, blobs):
         """As docker-registry's filesystem driver has it: links are files that hold a digest."""
@@ -122,7 +131,7 @@ class Layout:
 
     def archive(self, name):
         """An OCI archive of one image, made once."""
-        file, manifest = self.root / f"{name}.tar", self.manifest(name)
+        file, manifest = self.root / f"{name}-{self.digest(name)[7:19]}.tar", self.manifest(name)
         if file.exists():
             return file
         index = json.loads(self.index.read_text())
@@ -208,10 +217,10 @@ def host_directories():
 
 
 def choose(entries, size):
-    """Paths of small files in whole directories up to the number of entries, then big files up to the size."""
+    """Paths of small files in whole directories up to the number of entries, then big files up to the size: few more."""
     directories, chosen, total, seen = list(host_directories()), [], 0, set()
     for directory, files in directories:
-        if len(chosen) + len(seen) >= entries * 0.9 - 500:
+        if len(chosen) + len(seen) >= entries:
             break
         small = [(path, bytes_) for path, bytes_ in files if bytes_ < 32768]
         seen |= {directory, *map(str, pathlib.Path(directory).parents)} if small else set()

@@ -134,13 +134,14 @@ def busy():
 
 
 def tree_hash(root):
-    """Number of entries below `root`, and one hash over their path, type, mode, owner, size, link and content."""
-    lines = []
+    """Number of entries below `root`, their bytes, and one hash over path, type, mode, owner, size, link and content."""
+    lines, size = [], 0
     for directory, names, files in os.walk(root):
         for name in names + files:
             path = os.path.join(directory, name)
             lines.append(describe(path, os.path.relpath(path, root)))
-    return len(lines), hashlib.sha256("\n".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()[:16]
+            size += os.lstat(path).st_size if os.path.isfile(path) and not os.path.islink(path) else 0
+    return len(lines), size, hashlib.sha256("\n".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def describe(path, name):

@@ -94,6 +94,8 @@ class Bench:
         if "ext4" in os.environ.get("BENCH_FS", "ext4"):
             self.places["ext4"], self.notes["ext4"] = self.ext4()
         self.registries = {tls: self.registry(tls) for tls in sorted({peer.tls for peer in (OURS, *self.peers)})}
+        # a second Ctrl-C must not cut short what the first one began to clean up
+        stack.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
     def mount(self, name, *options):
         place = self.work / name
@@ -181,10 +183,11 @@ class Bench:
                 measure.run(["umoci", "unpack", "--image", f"{self.layout.oci}:{twin}", target / "b"], self.log, env)
                 theirs = measure.tree_hash(target / "b/rootfs")
             if ours != theirs:
-                sys.exit(f"bench.sh: {name}: ours is {ours}, but umoci's {theirs} (entries and their hash)")
+                sys.exit(f"bench.sh: {name}: ours is {ours}, but umoci's {theirs} (entries, bytes, hash)")
             verdict = "the same as umoci's"
         size = sum(file.stat().st_size for file in self.layout.layers(name))
-        print(f"\n{name}: {len(self.layout.layers(name))} layers, {size / 1e6:.0f} MB; {ours[0]} entries, {verdict}")
+        print(f"\n{name}: {len(self.layout.layers(name))} layers, {size / 1e6:.0f} MB; "
+              f"{ours[0]} entries, {ours[1] / 1e6:.0f} MB, {verdict}")
 
     def compare(self, name, kind):
         """The table of one image on one file system."""
@@ -251,4 +254,9 @@ def row(name, costs, ours):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Failed as error:
+        sys.exit(f"bench.sh: {error}")

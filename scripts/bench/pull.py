@@ -146,7 +146,8 @@ class Bench:
     def target(self, kind):
         """An empty directory, and the environment of what works in it; both go with all that was mounted below."""
         target = self.places[kind] / "t"
-        (target / "tmp").mkdir(parents=True)
+        target.mkdir()
+        (target / "tmp").mkdir()
         # ch-image wants a USER, and its HTTP library heeds this variable more than --tls-no-verify
         env = {"USER": "root", **os.environ, "TMPDIR": str(target / "tmp"),
                "REQUESTS_CA_BUNDLE": str(self.work / "certificate.pem")}
@@ -157,7 +158,8 @@ class Bench:
             for mounted in reversed([line.split()[1] for line in mounts]):
                 if mounted.startswith(f"{target}/"):
                     subprocess.run(["umount", "-l", mounted], check=False)
-            shutil.rmtree(target)
+            # a helper of an interrupted program may still write; what stays would fail the next one
+            shutil.rmtree(target, ignore_errors=True)
 
     def run(self, peer, name, kind):
         """The cost of one way in one directory."""

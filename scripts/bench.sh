@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Measures side by side in one run: bench.sh run
+# Measures side by side in one run, as root: bench.sh run, bench.sh pull [IMAGE...]
 #   run: from the start to the builder's first line, and the CPU time of all processes; pulled and unpacked first (cold),
-#        from the cache (warm), and `runc run` with the same config.json on the same rootfs. As root, after demo.sh.
+#        from the cache (warm), and `runc run` with the same config.json on the same rootfs. After demo.sh.
+#   pull: from a registry on this host to an unpacked image, beside other programs; scripts/bench/pull.py has the settings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[[ $# == 1 && $1 == run ]] || { echo "usage: bench.sh run" >&2 && exit 2; }
-[[ $EUID == 0 ]] || { echo "bench.sh: runc is compared as root" >&2 && exit 1; }
+[[ "$*" == run || ${1:-} == pull ]] || { echo "usage: bench.sh run|pull [IMAGE...]" >&2 && exit 2; }
+[[ $EUID == 0 ]] || { echo "bench.sh: other programs are compared as root" >&2 && exit 1; }
+[[ $1 != pull ]] || exec python3 scripts/bench/pull.py "${@:2}"
 for program in runc skopeo docker-registry; do
-  command -v "$program" >/dev/null || { echo "bench.sh: install $program" >&2 && exit 1; }
+  command -v "$program" >/dev/null || { echo "bench.sh: install $program (scripts/setup.sh bench)" >&2 && exit 1; }
 done
 dir=$(mktemp -d)
 trap 'kill "$registry" 2>/dev/null || :; rm -rf "$dir"' EXIT

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that one of the other scripts needs, where they are missing: setup.sh demo|test
+# Installs the Debian packages that one of the other scripts needs, where they are missing: setup.sh demo|test|bench
 set -euo pipefail
 # a linker for cargo; then what makes the builder image, the last three of them for ordinary users
 packages=(gcc libc6-dev file python3 mmdebstrap squashfs-tools zstd mtools grub-common grub-pc-bin grub-efi-amd64-bin
@@ -7,7 +7,8 @@ packages=(gcc libc6-dev file python3 mmdebstrap squashfs-tools zstd mtools grub-
 case ${1:-} in
   demo) ;;
   test) packages+=(docker-registry busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml) ;;
-  *) echo "usage: setup.sh demo|test" >&2 && exit 2 ;;
+  bench) packages+=(docker-registry e2fsprogs gzip time openssl runc skopeo umoci podman charliecloud python3-lark docker.io) ;;
+  *) echo "usage: setup.sh demo|test|bench" >&2 && exit 2 ;;
 esac
 missing=()
 for package in "${packages[@]}"; do

@@ -4,8 +4,6 @@ use std::sync::Once;
 
 use oci_distribution::client::{ClientConfig, ClientProtocol};
 use oci_distribution::{Client, Reference as Named};
-use reqwest::redirect::Policy;
-use reqwest::tls::TlsInfo;
 use reqwest::{ClientBuilder, RequestBuilder};
 
 use super::Options;
@@ -16,6 +14,7 @@ use super::failure::Failure;
 use super::mirrors::Endpoint;
 use super::proxy::{Route, is_loopback};
 use super::trust::{Proof, Trust};
+use super::verifier::Onlooker;
 use super::{certificate, proxy, verifier};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
@@ -111,14 +110,16 @@ impl Clients {
         }
     }
 
-    /// Says whose signature was not good enough, for which the registry is asked once more: without
-    /// credentials, and the answer is not looked at.
+    /// Says whose signature was not good enough, for which the registry is connected to once more;
+    /// nothing is sent.
     async fn with_issuer(&self, error: Error) -> Error {
-        let builder = prepare(&self.options, self.route).tls_danger_accept_invalid_certs(true).tls_info(true);
-        let Ok(http) = builder.redirect(Policy::none()).build() else { return error };
-        let Ok(answer) = http.get(self.base()).send().await else { return error };
-        let certificate = answer.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
-        match certificate.and_then(certificate::issuer) {
+        let onlooker = Onlooker::new();
+        let Ok(config) = onlooker.config() else { return error };
+        let builder = prepare(&self.options, self.route).tls_backend_preconfigured(config);
+        let Ok(http) = builder.build() else { return error };
+        // refused, always
+        let _ = http.get(self.base()).send().await;
+        match onlooker.seen().and_then(|certificate| certificate::issuer(&certificate)) {
             Some(issuer) => error.because(format!("the certificate was issued by {issuer}")),
             None => error,
         }

@@ -156,7 +156,7 @@ struct Images<T> {
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
         ImageCommand::Pull { reference, pull: policy, registries, common } => {
-            pull(&reference, policy, &registries.access(), &common)
+            pull(&reference, policy, &registries.access()?, &common)
         }
         ImageCommand::Load { path, name, common } => load(&path, name.as_ref(), &common),
         ImageCommand::Save { references, file, common } => save(&references, &file, &common),
@@ -179,7 +179,7 @@ pub fn run(command: ImageCommand) -> Result<()> {
                 depth: if deep { Depth::Deep } else { Depth::Blobs },
                 cure: if repair { Cure::Repair } else { Cure::Report },
             };
-            verify(&references, options, &registries.access(), &common)
+            verify(&references, options, &registries.access()?, &common)
         }
     }
 }

@@ -285,7 +285,7 @@ mod tests {
     }
 
     fn find_in(text: &str, registry: &str, repository: &str) -> Result<Option<Credential>> {
-        Ok(parse(text)?.find(registry, repository, &helper::leash().1)?.map(|found| found.credential))
+        Ok(parse(text)?.find(registry, repository, &helper::loose())?.map(|found| found.credential))
     }
 
     fn user(text: &str, registry: &str, repository: &str) -> String {

@@ -45,6 +45,14 @@ pub(super) fn leash() -> (Keeper, Leash) {
     (Keeper { stop: stop.clone(), ended }, Leash { stop, _held: held })
 }
 
+/// A leash that nobody pulls.
+#[cfg(test)]
+pub(super) fn loose() -> Leash {
+    let (keeper, leash) = leash();
+    std::mem::forget(keeper);
+    leash
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
@@ -203,9 +211,9 @@ mod tests {
     #[test]
     fn a_name_leads_to_no_other_directory() {
         for name in ["", "../x", "a/b", "a b"] {
-            assert_eq!(get(name, "h", &leash().1).unwrap_err().kind(), ErrorKind::Usage, "{name}");
+            assert_eq!(get(name, "h", &loose()).unwrap_err().kind(), ErrorKind::Usage, "{name}");
         }
-        assert!(get("no-such-helper", "h", &leash().1).unwrap_err().to_string().contains("No such file"));
+        assert!(get("no-such-helper", "h", &loose()).unwrap_err().to_string().contains("No such file"));
     }
 
     /// What a helper of this script does to a patience of `limit`, and whether a child of it is left.

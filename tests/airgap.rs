@@ -140,7 +140,8 @@ fn the_file_may_come_through_a_pipe() {
     let far = Far::new(&near);
     let archive = fs::read(near.save()).unwrap();
     let mut command = far.command(&["image", "load", "-"]);
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&archive).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

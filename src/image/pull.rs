@@ -39,7 +39,7 @@ pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -
     for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
         store.put(&document.digest, &document.bytes, interrupt)?;
     }
-    store.name(wanted.reference, target(wanted.reference, &resolved, &image))?;
+    store.name(wanted.reference, target(wanted.reference, &resolved, &image), interrupt)?;
     tracing::info!("pulled {} as {}", wanted.reference, image.manifest_digest);
     Ok(image)
 }

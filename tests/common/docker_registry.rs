@@ -107,7 +107,8 @@ impl DockerRegistry {
         }
     }
 
-    fn push_manifest(&self, repository: &str, name: &str, manifest: &Blob) {
+    /// Pushes a manifest or index whose parts are there.
+    pub fn push_manifest(&self, repository: &str, name: &str, manifest: &Blob) {
         let target = format!("/v2/{repository}/manifests/{name}");
         let put = self.send("PUT", &target, &manifest.media_type, &manifest.bytes);
         assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));

@@ -177,8 +177,9 @@ fn a_proxy_that_is_not_there_is_an_error_of_the_connection() {
     let office = Office::new();
     office.write("docker/config.json", docker_config());
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let variables =
-        [("DOCKER_CONFIG", office.site.path("docker")), ("HTTPS_PROXY", format!("http://{nobody}").into())];
+    // proxies may want a password, which nobody else is told
+    let proxy = format!("http://{}:{}@{nobody}", LOGIN.0, LOGIN.1);
+    let variables = [("DOCKER_CONFIG", office.site.path("docker")), ("HTTPS_PROXY", proxy.into())];
     office.lacks(&["--ca-file", &office.ca_file()], &variables, &["connecting", MIRROR]);
     assert_eq!(office.proxy.requests().len(), 0);
 }

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use oci_spec::image::{
     Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType, Platform as Described,
 };
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, Hasher};
 use super::layer::{Layer, chain_id};
@@ -233,6 +233,41 @@ pub(super) fn check_manifest(manifest: &ImageManifest) -> Result<()> {
         layer_type(layer.media_type())?;
     }
     Ok(())
+}
+
+/// A manifest of docker's in image-spec's media types, the same bytes each time; `None` for one that
+/// has them already.
+pub(super) fn translated(manifest: &ImageManifest) -> Result<Option<Vec<u8>>> {
+    let is_translated =
+        |it: &Descriptor| layer_type(it.media_type()).is_ok_and(|ours| ours == *it.media_type());
+    let is_stated = manifest.media_type().as_ref().is_none_or(|it| *it == MediaType::ImageManifest);
+    if is_stated
+        && *manifest.config().media_type() == MediaType::ImageConfig
+        && manifest.layers().iter().all(is_translated)
+    {
+        return Ok(None);
+    }
+    let mut translated = manifest.clone();
+    translated.set_media_type(Some(MediaType::ImageManifest));
+    let mut config = manifest.config().clone();
+    config.set_media_type(MediaType::ImageConfig);
+    translated.set_config(config);
+    let layer = |layer: &Descriptor| {
+        let mut translated = layer.clone();
+        translated.set_media_type(layer_type(layer.media_type())?);
+        Ok(translated)
+    };
+    translated.set_layers(manifest.layers().iter().map(layer).collect::<Result<_>>()?);
+    sorted(&translated).map(Some)
+}
+
+/// JSON that is the same bytes each time: annotations have no order of their own.
+pub(super) fn sorted(document: &impl Serialize) -> Result<Vec<u8>> {
+    let bytes = serde_json::to_value(document).and_then(|mut value| {
+        value.sort_all_objects();
+        serde_json::to_vec(&value)
+    });
+    bytes.map_err(|error| Error::caused(ErrorKind::Internal, "writing a document", &error))
 }
 
 /// Puts manifest and configuration together. `digest` and `size` are the manifest's own.

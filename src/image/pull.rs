@@ -96,7 +96,7 @@ impl<'a> Known<'a> {
             self.store.put(&document.digest, &document.bytes, self.interrupt)?;
         }
         let reference = self.wanted.reference;
-        self.store.name(reference, target(reference, resolved, &self.image))?;
+        self.store.name(reference, target(reference, resolved, &self.image), self.interrupt)?;
         tracing::info!("pulled {reference} as {}", self.image.manifest_digest);
         Ok(())
     }

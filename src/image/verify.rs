@@ -191,7 +191,7 @@ fn repair(
         interrupt.check()?;
         fetch(store, tree, access, interrupt)?;
     }
-    Ok(())
+    store.restore_views(interrupt)
 }
 
 fn lacks(tree: &Tree, report: &Report) -> bool {

@@ -13,6 +13,7 @@ mod fetch;
 mod helper;
 mod mirrors;
 mod proxy;
+mod transport;
 mod trust;
 mod verifier;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{ImageIndex, OciLayout};
 
 use super::blob::read_plain;
-use super::{lock, space};
+use super::{lock, space, view};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::manifest::DOCUMENT_LIMIT;
 
@@ -108,7 +108,7 @@ fn refuse_strangers(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The index; an empty one where there is none yet.
+/// The index, as it is in memory; an empty one where there is none yet.
 pub(super) fn read_index(dir: &Path) -> Result<ImageIndex> {
     let path = dir.join(INDEX);
     let reading = || format!("reading {}", path.display());
@@ -116,7 +116,9 @@ pub(super) fn read_index(dir: &Path) -> Result<ImageIndex> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return empty_index(),
         other => other.doing(ErrorKind::Image, reading)?,
     };
-    serde_json::from_slice(&bytes).doing(ErrorKind::Image, reading)
+    let mut index = serde_json::from_slice(&bytes).doing(ErrorKind::Image, reading)?;
+    view::turn(&mut index);
+    Ok(index)
 }
 
 fn empty_index() -> Result<ImageIndex> {
@@ -129,6 +131,7 @@ pub(super) fn update_index<T>(dir: &Path, change: impl FnOnce(&mut ImageIndex) -
     let _lock = lock::index(dir)?;
     let mut index = read_index(dir)?;
     let changed = change(&mut index)?;
+    view::turn(&mut index);
     let bytes = serde_json::to_vec(&index).doing(ErrorKind::Internal, || "writing an index".into())?;
     replace(dir, INDEX, INDEX_TMP, &bytes)?;
     Ok(changed)

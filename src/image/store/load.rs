@@ -111,7 +111,7 @@ impl Loader<'_> {
         let mut loaded = Vec::new();
         for (reference, target) in targets {
             loaded.push(Loaded { reference: reference.to_string(), digest: target.digest().clone() });
-            self.store.name(&reference, target)?;
+            self.store.name(&reference, target, self.interrupt)?;
         }
         Ok(loaded)
     }

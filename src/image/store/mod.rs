@@ -17,6 +17,7 @@ mod remove;
 mod save;
 mod space;
 mod verify;
+mod view;
 
 use std::path::{Path, PathBuf};
 
@@ -244,7 +245,13 @@ impl Store {
     }
 
     /// Gives `reference` to a stored manifest or index, taking it from what had it before.
-    pub(super) fn name(&self, reference: &Reference, target: oci_spec::image::Descriptor) -> Result<()> {
+    pub(super) fn name(
+        &self,
+        reference: &Reference,
+        target: oci_spec::image::Descriptor,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        let target = self.with_view(target, interrupt)?;
         layout::update_index(&self.dir, |index| {
             names::assign(index, reference, target);
             Ok(())

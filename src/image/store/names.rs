@@ -1,11 +1,9 @@
 //! Names in the index: `org.opencontainers.image.ref.name` (image-spec, annotations.md).
 
-use std::collections::HashMap;
-
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex};
 use serde::Serialize;
 
-use super::{Store, blob};
+use super::{Store, blob, view};
 use crate::error::Result;
 use crate::image::digest::Digest;
 use crate::image::manifest::{self, Document};
@@ -50,7 +48,9 @@ pub(super) fn assign(index: &mut ImageIndex, reference: &Reference, mut target: 
     };
     let mut entries = index.manifests().clone();
     entries.retain(|entry| of(entry) != Some(&name) || elsewhere(entry));
-    target.set_annotations(Some(HashMap::from([(ANNOTATION_REF_NAME.to_owned(), name)])));
+    let mut annotations = view::annotations(&target);
+    annotations.insert(ANNOTATION_REF_NAME.to_owned(), name);
+    target.set_annotations(Some(annotations));
     entries.push(target);
     index.set_manifests(entries);
 }

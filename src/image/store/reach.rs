@@ -5,7 +5,7 @@ use std::io;
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 use serde::Serialize;
 
-use super::{INDEX_DEPTH, Store, blob, layout, names};
+use super::{INDEX_DEPTH, Store, blob, layout, names, view};
 use crate::error::Result;
 use crate::image::digest::Digest;
 use crate::image::manifest::{self, Document, Image};
@@ -98,6 +98,12 @@ impl Store {
     pub(super) fn tree(&self, entry: &Descriptor) -> Tree {
         let mut tree = Tree::new(entry);
         self.visit(&mut tree, entry, 0);
+        // what other tools read has the same configuration and layers
+        if let Some(view) = view::other(entry)
+            && tree.is_new(view.digest())
+        {
+            self.take(&mut tree, &view);
+        }
         tree
     }
 

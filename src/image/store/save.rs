@@ -1,7 +1,7 @@
 //! Images from the cache into one OCI archive, the same bytes for the same images: members sorted,
 //! no times, no owners.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex};
 
 use super::layout::{self, BLOBS, INDEX, LAYOUT};
-use super::{Damage, Defect, Loaded, Store, Tree, blob, names, space};
+use super::{Damage, Defect, Loaded, Store, Tree, blob, names, space, view};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::digest::{Digest, Verified};
+use crate::image::manifest;
 use crate::image::reference::Reference;
 use crate::interrupt::Interrupt;
 
@@ -79,8 +80,9 @@ impl Store {
             // a digest may have several names, and is asked for under the one given
             found.truncate(if reference.digest().is_some() { 1 } else { found.len() });
             entries.extend(found.into_iter().cloned().map(|mut entry| {
-                let name = (ANNOTATION_REF_NAME.to_owned(), reference.to_string());
-                entry.set_annotations(Some(HashMap::from([name])));
+                let mut annotations = view::annotations(&entry);
+                annotations.insert(ANNOTATION_REF_NAME.to_owned(), reference.to_string());
+                entry.set_annotations(Some(annotations));
                 entry
             }));
         }
@@ -179,7 +181,8 @@ fn index_of(entries: &[Descriptor]) -> Result<Vec<u8>> {
     let mut index = ImageIndex::default();
     index.set_schema_version(2);
     index.set_manifests(entries.to_vec());
-    serde_json::to_vec(&index).doing(ErrorKind::Internal, || "writing an index".into())
+    view::turn(&mut index);
+    manifest::sorted(&index)
 }
 
 fn write_error(member: &str, error: &io::Error) -> Error {

@@ -19,6 +19,7 @@ const IMPATIENT: Options = Options {
     idle_timeout: Duration::from_millis(500),
     attempts: 3,
     backoff: Duration::from_millis(10),
+    ..Options::DEFAULT
 };
 
 /// A cache in a directory of its own.

@@ -124,9 +124,19 @@ fn fetch_layers(
 ) -> Result<()> {
     let missing = store.missing_layers(image);
     store.require_space(&missing)?;
-    for Layer { digest, size, .. } in &missing {
-        fill(store.slot(digest, *size, Presence::BySize, interrupt)?, registry, digest)?;
+    // locked in the order of their digests, not of the image: two processes with images that have
+    // the same layers in another order would wait for each other
+    let mut by_digest: Vec<_> = missing.iter().enumerate().collect();
+    by_digest.sort_by(|(_, a), (_, b)| a.digest.as_ref().cmp(b.digest.as_ref()));
+    let mut downloads = Vec::new();
+    for (at, Layer { digest, size, .. }) in by_digest {
+        if let Slot::Absent(partial) = store.slot(digest, *size, Presence::BySize, interrupt)? {
+            downloads.push((at, digest.clone(), partial));
+        }
     }
+    downloads.sort_by_key(|(at, ..)| *at);
+    let downloads = downloads.into_iter().map(|(_, digest, partial)| (digest, *partial)).collect();
+    registry.blobs(downloads, &mut |_, partial: Partial| partial.finish())?;
     // a manifest may give one digest two sizes
     match store.missing_layers(image).first() {
         None => Ok(()),

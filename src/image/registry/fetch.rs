@@ -184,16 +184,19 @@ async fn open_blob(
         let descriptor = OciDescriptor { digest: digest.to_string(), ..OciDescriptor::default() };
         match oci.pull_blob_stream_partial(&named, &descriptor, 0, None).await {
             Ok(response) => return Ok(response),
-            // it keeps headers to itself, and one may say when to come back
-            Err(error) if asks_for_patience(&error) => {}
+            Err(error) if is_better_asked_again(&error) => {}
             Err(error) => return Err(Failure::of_client(error)),
         }
     }
     open_rest(request, sink).await
 }
 
-fn asks_for_patience(error: &OciDistributionError) -> bool {
+/// Whether what the client says is not all there is to know.
+fn is_better_asked_again(error: &OciDistributionError) -> bool {
     match error {
+        // a header that makes no sense, whatever the bytes may be
+        OciDistributionError::DigestError(_) => true,
+        // it keeps headers to itself, and one may say when to come back
         OciDistributionError::ServerError { code, .. } => matches!(code, 429 | 503),
         OciDistributionError::RegistryError { envelope, .. } => {
             envelope.errors.iter().any(|error| error.code == OciErrorCode::Toomanyrequests)

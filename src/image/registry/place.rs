@@ -12,8 +12,8 @@ use super::failure::Failure;
 use super::mirrors::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 
-/// New tokens that one request may take. More than one, since another request may have used up
-/// the last; bounded, since there are registries that refuse their own.
+/// New tokens that one request may take while nobody is served with them: there are registries that
+/// refuse their own. More than one, since another request may have used up the last.
 const RENEWALS: u32 = 3;
 
 const NO_TLS: &str = "the registry does not speak TLS; plain HTTP is used with registries on this host, and with those that --insecure-registry names";
@@ -29,6 +29,8 @@ pub(super) struct Place<'a> {
     clients: Mutex<Option<Clients>>,
     /// How often the token was renewed, which tells an old one from a new one.
     renewals: Cell<u32>,
+    /// How many requests were granted.
+    served: Cell<u64>,
     /// The registry has said not to come earlier.
     ready: Cell<Option<Instant>>,
 }
@@ -36,8 +38,9 @@ pub(super) struct Place<'a> {
 impl<'a> Place<'a> {
     pub(super) fn new(endpoint: Endpoint, options: Options, access: &'a Access) -> Self {
         let name = format!("{}/{}", endpoint.reference.registry(), endpoint.reference.repository());
-        let (clients, renewals, ready) = (Mutex::new(None), Cell::new(0), Cell::new(None));
-        Self { name, endpoint, options, access, clients, renewals, ready }
+        let (clients, renewals, served, ready) =
+            (Mutex::new(None), Cell::new(0), Cell::new(0), Cell::new(None));
+        Self { name, endpoint, options, access, clients, renewals, served, ready }
     }
 
     /// Reads what is configured of it; nothing is sent yet.
@@ -57,17 +60,27 @@ impl<'a> Place<'a> {
         reached: &mut u64,
         request: &mut impl AsyncFnMut(&mut Visit<'_, 'a>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        tokio::time::sleep(self.wait()).await;
+        // no time at all would be a millisecond
+        if !self.wait().is_zero() {
+            tokio::time::sleep(self.wait()).await;
+        }
         let mut visit = Visit { place: self, token: 0, reached: 0 };
-        let mut renewals = 0;
+        let (mut renewals, mut served) = (0, self.served.get());
         loop {
             let outcome = request(&mut visit).await;
             *reached = visit.reached;
+            if self.served.get() != served {
+                (renewals, served) = (0, self.served.get());
+            }
             match outcome {
                 Err(Failure::Unauthorized(_)) if renewals < RENEWALS && self.renew(visit.token).await? => {
                     renewals += 1;
                 }
-                outcome => return outcome,
+                Err(failure) => return Err(failure),
+                Ok(value) => {
+                    self.served.set(served + 1);
+                    return Ok(value);
+                }
             }
         }
     }

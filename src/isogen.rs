@@ -9,7 +9,7 @@ use crate::container::{self, Environment, KeepContainer, Run};
 use crate::error::{ErrorKind, Result};
 use crate::image::reference::Reference;
 use crate::image::registry::Access;
-use crate::image::{PullPolicy, REFERENCE_BUILDER};
+use crate::image::{Layers, PullPolicy, REFERENCE_BUILDER};
 use crate::interrupt::Interrupt;
 use crate::iso;
 use crate::site::cloudinit::CloudInit;
@@ -62,6 +62,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
         container::Options {
             reference: site.reference,
             pull: options.pull,
+            layers: Layers::AsNeeded,
             access: options.access,
             cache: options.cache,
             state: options.state,

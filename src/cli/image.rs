@@ -8,12 +8,15 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use airshipctl::container::{self, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
+use airshipctl::image::digest::Digest;
 use airshipctl::image::registry::{self, Access};
 use airshipctl::image::store::{Half, Loaded, Store, Target};
 use airshipctl::image::verify::{self, Cure, Depth};
-use airshipctl::image::{self, Platform, PullPolicy, Reference, Wanted, inspect, prune};
+use airshipctl::image::{self, Layers, Platform, PullPolicy, Reference, Wanted, inspect, prune};
 use airshipctl::interrupt::Interrupt;
+use airshipctl::site::config::ContainerRuntime;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
@@ -29,6 +32,9 @@ pub enum ImageCommand {
         /// When to ask the registry: missing, always or never.
         #[arg(long, value_name = "WHEN", default_value = "always", value_parser = PullPolicy::from_str)]
         pull: PullPolicy,
+        /// Unpack it too, for this user, so that the next run starts at once.
+        #[arg(long)]
+        unpack: bool,
         #[command(flatten)]
         common: Common,
         #[command(flatten)]
@@ -155,8 +161,14 @@ struct Images<T> {
 
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
-        ImageCommand::Pull { reference, pull: policy, registries, common } => {
-            pull(&reference, policy, &registries.access(), &common)
+        ImageCommand::Pull { reference, pull: policy, unpack, registries, common } => {
+            let access = registries.access();
+            let digest = match unpack {
+                true => prepare(&reference, policy, access, &common),
+                false => pull(&reference, policy, &access, &common),
+            };
+            let pulled = Loaded { reference: reference.to_string(), digest: digest? };
+            common.print(&pulled, || text::pulled(&pulled))
         }
         ImageCommand::Load { path, name, common } => load(&path, name.as_ref(), &common),
         ImageCommand::Save { references, file, common } => save(&references, &file, &common),
@@ -184,7 +196,7 @@ pub fn run(command: ImageCommand) -> Result<()> {
     }
 }
 
-fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Common) -> Result<()> {
+fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Common) -> Result<Digest> {
     let store = common.store()?;
     let _in_use = store.lock_shared()?;
     let interrupt = Interrupt::from_signals()?;
@@ -197,9 +209,21 @@ fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Com
         transfer: registry::Options::default(),
         access,
     };
-    let image = image::acquire(&store, wanted, &interrupt)?;
-    let pulled = Loaded { reference: reference.to_string(), digest: image.manifest_digest };
-    common.print(&pulled, || text::pulled(&pulled))
+    image::acquire(&store, wanted, &interrupt).map(|image| image.manifest_digest)
+}
+
+/// What a run does before anything of a site is touched.
+fn prepare(reference: &Reference, policy: PullPolicy, access: Access, common: &Common) -> Result<Digest> {
+    let options = container::Options {
+        reference: reference.clone(),
+        pull: policy,
+        layers: Layers::All,
+        access,
+        cache: common.cache.dir()?,
+        state: record::state_dir()?,
+        interrupt: Interrupt::from_signals()?,
+    };
+    container::driver(ContainerRuntime::Oci, options).pull()
 }
 
 fn load(path: &Path, name: Option<&Reference>, common: &Common) -> Result<()> {

@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use super::oci::OciDriver;
 use crate::error::Result;
-use crate::image::PullPolicy;
+use crate::image::digest::Digest;
 use crate::image::reference::Reference;
 use crate::image::registry::Access;
+use crate::image::{Layers, PullPolicy};
 use crate::interrupt::Interrupt;
 use crate::site::config::{ContainerRuntime, Network, Privilege};
 use crate::site::volume::{Staging, Volume};
 
 /// A container of the builder image, in the four steps that every driver knows.
 pub trait Container {
-    /// Has the image ready to run. Nothing of the site is touched.
-    /// Fails with `Image` when it is not had, with `Host` when this host cannot run containers.
-    fn pull(&mut self) -> Result<()>;
+    /// Has the image ready to run, and returns the digest of its manifest. Nothing of the site is
+    /// touched. Fails with `Image` when it is not had, with `Host` when this host cannot run
+    /// containers.
+    fn pull(&mut self) -> Result<Digest>;
 
     /// Writes the inputs into the volume, runs the image's command to its end and removes the
     /// inputs. Returns the directory with the volume's journal. Fails with `Builder` when the
@@ -54,6 +56,8 @@ pub struct Run<'a> {
 pub struct Options {
     pub reference: Reference,
     pub pull: PullPolicy,
+    /// Whether layers are wanted in the cache beside the rootfs that is made of them.
+    pub layers: Layers,
     /// How registries may be reached.
     pub access: Access,
     /// The rootfs cache of the built-in driver.

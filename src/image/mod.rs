@@ -1,5 +1,7 @@
 //! WHAT BUILDS it: the builder image, from its reference to a rootfs that can be run.
 
+pub mod arrival;
+mod arrivals;
 pub mod digest;
 pub mod inspect;
 pub mod layer;
@@ -18,6 +20,7 @@ use std::str::FromStr;
 
 pub use manifest::Image;
 pub use platform::Platform;
+pub use pull::Known;
 pub use reference::Reference;
 pub use store::Store;
 
@@ -65,6 +68,15 @@ impl fmt::Display for PullPolicy {
     }
 }
 
+/// Which layers have to be in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layers {
+    /// Those that a rootfs is still to be made of.
+    AsNeeded,
+    /// All: they are what is saved and carried.
+    All,
+}
+
 /// What is wanted, and how it may be had.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
@@ -84,18 +96,23 @@ pub struct Wanted<'a> {
 /// [`ErrorKind::Image`], and with [`ErrorKind::Usage`] where what is configured of registries is
 /// no good.
 pub fn acquire(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) -> Result<Image> {
+    know(store, wanted, interrupt)?.complete(&mut |_| Ok(()))
+}
+
+/// The first half of [`acquire`]: finds out which image it is. No layer is fetched yet, and the
+/// cache has no name for it if it had none.
+pub fn know<'a>(store: &'a Store, wanted: Wanted<'a>, interrupt: &'a Interrupt) -> Result<Known<'a>> {
     let found = wanted.find(store)?;
     if wanted.policy == PullPolicy::Never || wanted.reference.is_local() {
-        return wanted.settle(store, found);
+        let image = wanted.settle(store, found)?;
+        return Ok(Known::in_cache(store, wanted, image, interrupt));
     }
     // what a digest names cannot change
     let current = wanted.policy == PullPolicy::Missing || wanted.reference.digest().is_some();
     match found {
-        Some(image) if current && wanted.is_complete(store, &image) => Ok(image),
-        Some(image) if current => pull::layers(store, &wanted, image, interrupt),
-        _ => pull::image(store, &wanted, interrupt),
+        Some(image) if current => Ok(Known::in_cache(store, wanted, image, interrupt)),
+        _ => Known::ask(store, wanted, interrupt).map_err(|error| wanted.pulling(error)),
     }
-    .map_err(|error| error.context(format!("pulling {}", wanted.reference)))
 }
 
 impl Wanted<'_> {
@@ -109,6 +126,10 @@ impl Wanted<'_> {
             Err(error) => Err(error.hint("remove the damaged file and pull or load the image again")),
             found => found,
         }
+    }
+
+    fn pulling(&self, error: Error) -> Error {
+        error.context(format!("pulling {}", self.reference))
     }
 
     fn is_complete(&self, store: &Store, image: &Image) -> bool {

@@ -2,12 +2,12 @@
 
 use oci_spec::image::{Descriptor, ImageManifest, MediaType};
 
+use super::arrival::Watch;
 use super::digest::Digest;
-use super::layer::Layer;
 use super::manifest::{self, DOCUMENT_LIMIT, Document, Image};
-use super::registry::{Fetched, Registry, Sink};
-use super::store::{Partial, Presence, Slot, Store, Verdict};
-use super::{Reference, Wanted};
+use super::registry::{Fetched, Registry};
+use super::store::{Presence, Slot, Store};
+use super::{Reference, Wanted, arrivals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
@@ -22,39 +22,84 @@ struct Resolved {
     parsed: Box<ImageManifest>,
 }
 
-/// Pulls the image and names it in the cache.
-pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Image> {
-    let mut registry = Registry::new(wanted.reference, wanted.transfer, wanted.access, interrupt)?;
-    let resolved = resolve(&mut registry, wanted)?;
-    let configuration = configuration(store, &mut registry, &resolved.parsed, interrupt)?;
-    let (digest, size) = (resolved.manifest.digest.clone(), resolved.manifest.bytes.len() as u64);
-    let image = manifest::image(digest, size, &resolved.parsed, configuration)?;
-    if wanted.platform.fit(&image.platform()).is_none() {
-        tracing::warn!("{} is for {}, this host is {}", wanted.reference, image.platform(), wanted.platform);
-    }
-    if !wanted.is_complete(store, &image) {
-        fetch_layers(store, &mut registry, &image, interrupt)?;
-    }
-    // blobs before documents before the name: whatever is seen is whole
-    for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
-        store.put(&document.digest, &document.bytes, interrupt)?;
-    }
-    store.name(wanted.reference, target(wanted.reference, &resolved, &image))?;
-    tracing::info!("pulled {} as {}", wanted.reference, image.manifest_digest);
-    Ok(image)
+/// An image of which manifest and configuration are known and verified, if perhaps not yet stored.
+pub struct Known<'a> {
+    store: &'a Store,
+    wanted: Wanted<'a>,
+    interrupt: &'a Interrupt,
+    image: Image,
+    /// Where it was looked for, and what was found there; `None` for one that the cache knew.
+    asked: Option<(Registry<'a>, Resolved)>,
 }
 
-/// Pulls the layers that the cache lacks of an image that it knows. The tag is not asked again:
-/// it may have moved, and what was found is what is wanted.
-pub(super) fn layers(
-    store: &Store,
-    wanted: &Wanted<'_>,
-    image: Image,
-    interrupt: &Interrupt,
-) -> Result<Image> {
-    let mut registry = Registry::new(wanted.reference, wanted.transfer, wanted.access, interrupt)?;
-    fetch_layers(store, &mut registry, &image, interrupt)?;
-    Ok(image)
+impl<'a> Known<'a> {
+    /// One that the cache knows by name.
+    pub(super) fn in_cache(
+        store: &'a Store,
+        wanted: Wanted<'a>,
+        image: Image,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self { store, wanted, interrupt, image, asked: None }
+    }
+
+    /// Asks the registry which one it is.
+    pub(super) fn ask(store: &'a Store, wanted: Wanted<'a>, interrupt: &'a Interrupt) -> Result<Self> {
+        let mut registry = Registry::new(wanted.reference, wanted.transfer, wanted.access, interrupt)?;
+        let resolved = resolve(&mut registry, &wanted)?;
+        let configuration = configuration(store, &mut registry, &resolved.parsed, interrupt)?;
+        let (digest, size) = (resolved.manifest.digest.clone(), resolved.manifest.bytes.len() as u64);
+        let image = manifest::image(digest, size, &resolved.parsed, configuration)?;
+        if wanted.platform.fit(&image.platform()).is_none() {
+            let (reference, host) = (wanted.reference, wanted.platform);
+            tracing::warn!("{reference} is for {}, this host is {host}", image.platform());
+        }
+        Ok(Self { store, wanted, interrupt, image, asked: Some((registry, resolved)) })
+    }
+
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Has all layers that are wanted in the cache, and then the image's name. `watch` is told of
+    /// every layer's arrival, also of those that are there. The tag is not asked again: it may
+    /// have moved, and what was found is what is wanted.
+    pub fn complete(mut self, watch: &mut Watch<'_>) -> Result<Image> {
+        let completed = self.fetch(watch).and_then(|()| self.name());
+        match completed {
+            Ok(()) => Ok(self.image),
+            Err(error) => Err(self.wanted.pulling(error)),
+        }
+    }
+
+    fn fetch(&mut self, watch: &mut Watch<'_>) -> Result<()> {
+        if self.wanted.is_complete(self.store, &self.image) {
+            return arrivals::report(self.store, &self.image, watch);
+        }
+        let wanted = self.wanted;
+        match &mut self.asked {
+            Some((registry, _)) => arrivals::fetch(self.store, registry, &self.image, watch, self.interrupt),
+            None => {
+                let mut registry =
+                    Registry::new(wanted.reference, wanted.transfer, wanted.access, self.interrupt)?;
+                arrivals::fetch(self.store, &mut registry, &self.image, watch, self.interrupt)
+            }
+        }
+    }
+
+    /// Blobs before documents before the name, each on disk before the next: whatever is seen is
+    /// whole, also after a loss of power.
+    fn name(&self) -> Result<()> {
+        let Some((_, resolved)) = &self.asked else { return Ok(()) };
+        self.store.sync_layers(&self.image)?;
+        for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
+            self.store.put(&document.digest, &document.bytes, self.interrupt)?;
+        }
+        let reference = self.wanted.reference;
+        self.store.name(reference, target(reference, resolved, &self.image))?;
+        tracing::info!("pulled {reference} as {}", self.image.manifest_digest);
+        Ok(())
+    }
 }
 
 /// Follows the reference to the manifest for the wanted platform.
@@ -112,49 +157,11 @@ fn configuration(
 ) -> Result<oci_spec::image::ImageConfiguration> {
     let config = manifest.config();
     let slot = store.slot(config.digest(), config.size(), Presence::ByDigest, interrupt)?;
-    fill(slot, registry, config.digest())?;
+    if let Slot::Absent(mut partial) = slot {
+        registry.blob(config.digest(), &mut *partial)?;
+        partial.finish()?;
+    }
     manifest::parse_configuration(&store.document(config)?)
-}
-
-fn fetch_layers(
-    store: &Store,
-    registry: &mut Registry<'_>,
-    image: &Image,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    let missing = store.missing_layers(image);
-    store.require_space(&missing)?;
-    // locked in the order of their digests, not of the image: two processes with images that have
-    // the same layers in another order would wait for each other
-    let mut by_digest: Vec<_> = missing.iter().enumerate().collect();
-    by_digest.sort_by(|(_, a), (_, b)| a.digest.as_ref().cmp(b.digest.as_ref()));
-    let mut downloads = Vec::new();
-    for (at, Layer { digest, size, .. }) in by_digest {
-        if let Slot::Absent(partial) = store.slot(digest, *size, Presence::BySize, interrupt)? {
-            downloads.push((at, digest.clone(), partial));
-        }
-    }
-    downloads.sort_by_key(|(at, ..)| *at);
-    let downloads = downloads.into_iter().map(|(_, digest, partial)| (digest, *partial)).collect();
-    registry.blobs(downloads, &mut |_, partial: Partial| partial.finish())?;
-    // a manifest may give one digest two sizes
-    match store.missing_layers(image).first() {
-        None => Ok(()),
-        Some(layer) => {
-            let why = format!("layer {} has not the {} bytes of its descriptor", layer.digest, layer.size);
-            Err(Error::new(ErrorKind::Image, why))
-        }
-    }
-}
-
-fn fill(slot: Slot, registry: &mut Registry<'_>, digest: &Digest) -> Result<()> {
-    match slot {
-        Slot::Present => Ok(()),
-        Slot::Absent(mut partial) => {
-            registry.blob(digest, &mut *partial)?;
-            partial.finish()
-        }
-    }
 }
 
 /// What the index of the cache says of the image. A reference with a digest must lead to just
@@ -174,30 +181,4 @@ fn target(reference: &Reference, resolved: &Resolved, image: &Image) -> Descript
 fn described(document: &Fetched, default: MediaType) -> Descriptor {
     let media_type = manifest::stated_media_type(&document.bytes).unwrap_or(default);
     Descriptor::new(media_type, document.bytes.len() as u64, document.digest.clone())
-}
-
-/// The registry fills partial blobs of the store; neither knows the other.
-impl Sink for Partial {
-    fn offset(&self) -> u64 {
-        Partial::offset(self)
-    }
-
-    fn size(&self) -> u64 {
-        Partial::size(self)
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        Partial::append(self, bytes)
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        Partial::restart(self)
-    }
-
-    fn differs(&mut self) -> Result<Option<String>> {
-        match self.verify()? {
-            Verdict::Wrong(got) => Ok(Some(got)),
-            Verdict::Whole | Verdict::Short(_) => Ok(None),
-        }
-    }
 }

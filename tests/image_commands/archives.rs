@@ -342,14 +342,14 @@ fn links_to_layers_and_compressed_layers_are_taken() {
 
 /// The layers are what the configuration says.
 fn unpacks(bench: &Bench, name: &str) {
-    use airshipctl::image::rootfs::{Mapping, Ownership, Unpack, unpack};
+    use airshipctl::image::rootfs::{Mapping, Ownership, Unpack, unpack, verified};
     use airshipctl::image::{Platform, Reference, Store};
     let store = Store::open(&bench.path("cache")).unwrap();
     let image = store.find(&Reference::parse(name).unwrap(), &Platform::host()).unwrap().unwrap();
     let mapping = Mapping::single(nix::unistd::geteuid().as_raw());
     let (ownership, layers) = (Ownership::Own, image.layers.as_slice());
     let job = Unpack { cache: store.path(), mapping: &mapping, ownership, layers };
-    unpack(&job, &|layer| store.open_blob(layer), None).unwrap();
+    unpack(&job, &|_, layer| verified(store.open_blob(layer)?, layer), None).unwrap();
 }
 
 #[test]

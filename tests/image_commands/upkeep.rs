@@ -21,7 +21,7 @@ fn unpack(bench: &Bench, name: &str) -> (Mapping, Vec<Layer>) {
     let mapping = Mapping::single(nix::unistd::geteuid().as_raw());
     let job =
         Unpack { cache: store.path(), mapping: &mapping, ownership: Ownership::Own, layers: &image.layers };
-    rootfs::unpack(&job, &|layer| store.open_blob(layer), None).unwrap();
+    rootfs::unpack(&job, &|_, layer| rootfs::verified(store.open_blob(layer)?, layer), None).unwrap();
     (mapping, image.layers)
 }
 

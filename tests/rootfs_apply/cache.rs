@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use airshipctl::error::{Doing, ErrorKind};
 use airshipctl::image::layer::Layer;
-use airshipctl::image::rootfs::{Unpack, find, sweep, unpack};
+use airshipctl::image::rootfs::{Unpack, find, sweep, unpack, verified};
 use airshipctl::interrupt::Interrupt;
 use oci_spec::image::MediaType;
 
@@ -119,12 +119,12 @@ fn an_interrupt_ends_the_unpack_and_leaves_nothing() {
     let (cache, mapping) = (site.cache(), site.mapping());
     let interrupt = Interrupt::manual().unwrap();
     let opened = Cell::new(0);
-    let open = |layer: &Layer| {
+    let open = |_: usize, layer: &Layer| {
         opened.set(opened.get() + 1);
         if opened.get() == 2 {
             interrupt.raise(15);
         }
-        File::open(site.blob(&layer.digest)).doing(ErrorKind::Image, || "opening blob".into())
+        site.open(layer)
     };
     let job = Unpack { cache: &cache, mapping: &mapping, ownership: ownership(), layers: &layers };
     let error = unpack(&job, &open, Some(&interrupt)).unwrap_err();
@@ -143,9 +143,9 @@ fn of_many_at_once_one_unpacks_and_all_have_it() {
                 let (cache, mapping) = (site.cache(), site.mapping());
                 let job =
                     Unpack { cache: &cache, mapping: &mapping, ownership: ownership(), layers: &layers };
-                let open = |layer: &Layer| {
+                let open = |_: usize, layer: &Layer| {
                     opened.fetch_add(1, Ordering::SeqCst);
-                    File::open(site.blob(&layer.digest)).doing(ErrorKind::Image, || "opening blob".into())
+                    site.open(layer)
                 };
                 assert_eq!(list(unpack(&job, &open, None).unwrap().path()), "a = 1\nb = 1");
             });
@@ -234,12 +234,11 @@ fn a_process_that_is_stuck_in_the_second_layer() {
     let site = Site::new();
     let (cache, mapping) = (home.join("cache"), site.mapping());
     let job = Unpack { cache: &cache, mapping: &mapping, ownership: ownership(), layers: &layers };
-    let open = |layer: &Layer| {
-        File::options()
-            .read(true)
-            .write(*layer == layers[1])
-            .open(home.join("blobs").join(layer.digest.digest()))
-            .doing(ErrorKind::Image, || "opening blob".into())
+    let open = |_: usize, layer: &Layer| {
+        let mut options = File::options();
+        let file = options.read(true).write(*layer == layers[1]);
+        let file = file.open(home.join("blobs").join(layer.digest.digest()));
+        verified(file.doing(ErrorKind::Image, || "opening blob".into())?, layer)
     };
     let _ = unpack(&job, &open, None);
 }

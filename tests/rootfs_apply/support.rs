@@ -10,7 +10,7 @@ use std::str::FromStr;
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::digest::{Digest, sha256_hex};
 use airshipctl::image::layer::Layer;
-use airshipctl::image::rootfs::{Mapping, Ownership, Rootfs, Unpack, unpack};
+use airshipctl::image::rootfs::{Blob, Mapping, Ownership, Rootfs, Unpack, unpack, verified};
 use oci_spec::image::MediaType;
 use tempfile::TempDir;
 
@@ -235,12 +235,14 @@ impl Site {
         let cache = self.cache();
         let mapping = self.mapping();
         let job = Unpack { cache: &cache, mapping: &mapping, ownership: ownership(), layers };
-        let open = |layer: &Layer| {
-            File::open(self.blob(&layer.digest)).doing(ErrorKind::Image, || "opening blob".into())
-        };
-        let unpacked = unpack(&job, &open, None);
+        let unpacked = unpack(&job, &|_, layer| self.open(layer), None);
         self.check_victim();
         unpacked
+    }
+
+    pub fn open(&self, layer: &Layer) -> Result<Blob> {
+        let file = File::open(self.blob(&layer.digest));
+        verified(file.doing(ErrorKind::Image, || "opening blob".into())?, layer)
     }
 
     /// Nothing is visible, and nothing left over.

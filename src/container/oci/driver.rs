@@ -12,14 +12,17 @@ use super::protocol::{Task, VERSION};
 use super::rung::{self, Rung};
 use super::session::{Conditions, Session};
 use super::spawn::{Helper, Surroundings};
+use super::unpack::{Unpacked, unpack};
 use crate::container::bundle::{Bundle, DeviceRules, Host, HostMapping};
 use crate::container::driver::{Container, KeepContainer, Options, Run};
 use crate::container::log::Log;
 use crate::container::record::Record;
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::digest::Digest;
 use crate::image::platform::Platform;
+use crate::image::rootfs::Mapping;
 use crate::image::store::{CacheLock, Store};
-use crate::image::{self, Image, PullPolicy, Wanted, registry, rootfs};
+use crate::image::{self, Image, Layers, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::Network;
 
 /// See [`super`].
@@ -49,67 +52,54 @@ impl OciDriver {
             .map(drop)
     }
 
-    /// The image from the cache or its registry.
-    fn acquire(&self, store: &Store, rung: &Rung, policy: PullPolicy) -> Result<Image> {
-        let mapping = rung.mapping();
-        let unpacked =
-            |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
-        let Options { reference, access, interrupt, .. } = &self.options;
-        let wanted = Wanted {
-            reference,
-            platform: &Platform::host(),
-            policy,
-            have_rootfs: &unpacked,
-            transfer: registry::Options::default(),
-            access,
-        };
-        image::acquire(store, wanted, interrupt)
-    }
-
-    /// The image's rootfs in this mapping, unpacked if it is not there yet. Blobs that turn out to
+    /// The image and its rootfs in this mapping, from the cache or made now. Blobs that turn out to
     /// be damaged are fetched once more where a registry may be asked.
-    fn rootfs(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
+    fn prepare(&self, store: &Store, rung: &Rung) -> Result<(Image, PathBuf)> {
+        let mapping = rung.mapping();
+        let platform = Platform::host();
+        let unpacked = |image: &Image| matches!(find(store, &mapping, image), Ok(Some(_)));
+        let have_rootfs = |image: &Image| self.options.layers == Layers::AsNeeded && unpacked(image);
+        let wanted = |policy| Wanted {
+            reference: &self.options.reference,
+            platform: &platform,
+            policy,
+            have_rootfs: &have_rootfs,
+            transfer: registry::Options::default(),
+            access: &self.options.access,
+        };
+        let interrupt = &self.options.interrupt;
+        let known = image::know(store, wanted(self.options.pull), interrupt)?;
+        tracing::info!("Using image {}@{}", self.options.reference, known.image().manifest_digest);
         leftovers::sweep(rung, store.path())?;
-        if let Some(found) = rootfs::find(store.path(), &rung.mapping(), &image.layers)? {
-            return Ok(found.path().to_owned());
+        if let Some(rootfs) = find(store, &mapping, known.image())? {
+            return known.complete(&mut |_| Ok(())).map(|image| (image, rootfs));
         }
-        match self.unpack(store, rung, image) {
-            Err(error) if error.kind() == ErrorKind::Image => {
-                let damaged = store.damaged_layers(image, &self.options.interrupt)?;
-                if damaged.is_empty() {
-                    return Err(error);
-                }
-                if !self.may_ask_a_registry() {
-                    return Err(error.hint("`airshipctl image verify` tells what in the cache is damaged"));
-                }
-                for layer in &damaged {
-                    tracing::warn!("{error}; fetching {} again", layer.digest);
-                    store.discard_blob(layer)?;
-                }
-                // the same image, even where its tag has moved since
-                self.acquire(store, rung, PullPolicy::Missing)?;
-                self.unpack(store, rung, image)
-            }
-            unpacked => unpacked,
+        let Unpacked { image, rootfs, streamed } = unpack(store, rung, known, interrupt)?;
+        match rootfs {
+            Err(error) if error.kind() == ErrorKind::Image => self.discard(store, &image, error, streamed)?,
+            rootfs => return rootfs.map(|rootfs| (image, rootfs)),
         }
+        // the same image, even where its tag has moved since
+        let known = image::know(store, wanted(PullPolicy::Missing), interrupt)?;
+        let Unpacked { image, rootfs, .. } = unpack(store, rung, known, interrupt)?;
+        rootfs.map(|rootfs| (image, rootfs))
     }
 
-    fn may_ask_a_registry(&self) -> bool {
-        self.options.pull != PullPolicy::Never && !self.options.reference.is_local()
-    }
-
-    fn unpack(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
-        tracing::info!("Unpacking {} layers", image.layers.len());
-        let task =
-            Task::Unpack { cache: store.path().to_owned(), manifest: image.manifest_digest.to_string() };
-        let unpacked = Helper::spawn(rung, task, Surroundings::default())?
-            .call(Some(&self.options.interrupt))
-            .inspect_err(|_| {
-                if let Err(error) = leftovers::sweep(rung, store.path()) {
-                    tracing::warn!("{error}");
-                }
-            })?;
-        serde_json::from_value(unpacked).doing(ErrorKind::Internal, || "finding the unpacked rootfs".into())
+    /// Removes the damaged blobs that an unpack may have failed for. Gives its error back where
+    /// another try would not help.
+    fn discard(&self, store: &Store, image: &Image, error: Error, streamed: bool) -> Result<()> {
+        let damaged = store.damaged_layers(image, &self.options.interrupt)?;
+        if damaged.is_empty() {
+            return if streamed { Ok(()) } else { Err(error) };
+        }
+        if self.options.pull == PullPolicy::Never || self.options.reference.is_local() {
+            return Err(error.hint("`airshipctl image verify` tells what in the cache is damaged"));
+        }
+        for layer in &damaged {
+            tracing::warn!("{error}; fetching {} again", layer.digest);
+            store.discard_blob(layer)?;
+        }
+        Ok(())
     }
 
     /// Starts the helper of a run; it writes nothing into the volume yet.
@@ -166,17 +156,21 @@ impl OciDriver {
     }
 }
 
+fn find(store: &Store, mapping: &Mapping, image: &Image) -> Result<Option<PathBuf>> {
+    let found = rootfs::find(store.path(), mapping, &image.layers)?;
+    Ok(found.map(|rootfs| rootfs.path().to_owned()))
+}
+
 impl Container for OciDriver {
-    fn pull(&mut self) -> Result<()> {
+    fn pull(&mut self) -> Result<Digest> {
         leftovers::reap_dead(&self.options.state);
         let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
         let store = Store::open(&self.options.cache)?;
         let lock = store.lock_shared()?;
-        let image = self.acquire(&store, &rung, self.options.pull)?;
-        tracing::info!("Using image {}@{}", self.options.reference, image.manifest_digest);
-        let rootfs = self.rootfs(&store, &rung, &image)?;
+        let (image, rootfs) = self.prepare(&store, &rung)?;
+        let digest = image.manifest_digest.clone();
         self.pulled = Some(Pulled { rung, image, rootfs, lock });
-        Ok(())
+        Ok(digest)
     }
 
     fn run(&mut self, run: &Run<'_>) -> Result<PathBuf> {

@@ -21,6 +21,7 @@ mod protocol;
 mod rung;
 mod session;
 mod spawn;
+mod unpack;
 
 pub use driver::OciDriver;
 pub use spawn::HELPER_ARGUMENT;

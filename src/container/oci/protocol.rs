@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::image::arrival::State;
+use crate::image::layer::Layer;
 
 /// Both ends are the same executable; the number guards against a mix-up all the same.
 pub const VERSION: u32 = 1;
@@ -24,6 +26,10 @@ pub enum Down {
     Job(Box<Job>),
     /// The id maps of the helper's user namespace are written.
     Mapped,
+    /// How far a layer has arrived.
+    Layer(LayerAt),
+    /// Give up and clean up.
+    Stop,
     /// The inputs lie in the volume: start the builder.
     Go,
     /// Pass this signal on to the builder.
@@ -40,7 +46,7 @@ pub enum Up {
     NeedMaps { pid: i32 },
     /// A log event.
     Log { level: Level, message: String },
-    /// Everything is mounted; waiting for `Go`.
+    /// In a run: everything is mounted; waiting for `Go`. In an unpack: waiting for layers.
     Ready,
     /// The builder runs.
     Started,
@@ -67,6 +73,16 @@ pub enum Level {
     Debug,
 }
 
+/// Where the blob of a layer is, and how much of it; see [`Arrival`](crate::image::arrival::Arrival).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerAt {
+    /// Its number in the job.
+    pub layer: usize,
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub state: State,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Job {
     pub version: u32,
@@ -79,8 +95,8 @@ pub struct Job {
 pub enum Task {
     /// Do all that a run does to this host's kernel, and leave nothing.
     Probe,
-    /// Apply the layers of the image with this manifest digest.
-    Unpack { cache: PathBuf, manifest: String },
+    /// Apply these layers.
+    Unpack { cache: PathBuf, layers: Vec<Layer> },
     /// Remove what killed unpacks of this mapping left in the cache.
     Sweep { cache: PathBuf },
     /// Run a container.

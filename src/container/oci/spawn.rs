@@ -68,12 +68,33 @@ impl Helper {
 
     /// Sends one message. A helper that is gone is no error here: what it said last tells more.
     pub fn say(&self, message: &Down) -> Result<()> {
-        let Some(mut down) = self.down.as_ref() else { return Ok(()) };
-        let line = serde_json::to_vec(message).doing(ErrorKind::Internal, || "encoding a message".into())?;
-        let written = std::io::Write::write_all(&mut down, &[&line[..], b"\n"].concat());
-        match written {
-            Err(error) if error.kind() == IoKind::BrokenPipe => Ok(()),
-            other => other.doing(ErrorKind::Internal, || "talking to a helper process".into()),
+        self.down.as_ref().map_or(Ok(()), |down| say(down, message))
+    }
+
+    /// Another way to talk to it, for while [`Helper::call`] listens. The helper takes the pipe for
+    /// closed only when this is dropped too.
+    pub fn orders(&self) -> Result<Orders> {
+        let copied = self.down.as_ref().map(|down| down.as_fd().try_clone_to_owned()).transpose();
+        let copied = copied.doing(ErrorKind::Internal, || "copying a pipe".into())?;
+        Ok(Orders(copied.map(ChildStdin::from)))
+    }
+
+    /// Waits until it says so. An interrupt ends that.
+    pub fn ready(&mut self, interrupt: &Interrupt) -> Result<()> {
+        loop {
+            interrupt.check()?;
+            wait_for(&[self.as_fd(), interrupt.as_fd()])?;
+            interrupt.check()?;
+            for message in self.arrived()? {
+                match message {
+                    Up::Ready => return Ok(()),
+                    Up::Failed(error) => return Err(self.explain(error)),
+                    _ => {}
+                }
+            }
+            if self.is_gone() {
+                return Err(self.lost());
+            }
         }
     }
 
@@ -163,6 +184,25 @@ impl Helper {
     pub fn finish(&mut self) -> Result<ExitStatus> {
         self.down = None;
         self.child.wait().doing(ErrorKind::Internal, || "waiting for a helper process".into())
+    }
+}
+
+/// See [`Helper::orders`].
+pub struct Orders(Option<ChildStdin>);
+
+impl Orders {
+    /// Sends one message, as [`Helper::say`] does.
+    pub fn say(&self, message: &Down) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |down| say(down, message))
+    }
+}
+
+fn say(mut down: &ChildStdin, message: &Down) -> Result<()> {
+    let line = serde_json::to_vec(message).doing(ErrorKind::Internal, || "encoding a message".into())?;
+    let written = std::io::Write::write_all(&mut down, &[&line[..], b"\n"].concat());
+    match written {
+        Err(error) if error.kind() == IoKind::BrokenPipe => Ok(()),
+        other => other.doing(ErrorKind::Internal, || "talking to a helper process".into()),
     }
 }
 

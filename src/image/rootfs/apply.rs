@@ -159,10 +159,13 @@ impl Unpacker {
             return Err(invalid(format!("the image's files have more than {} bytes", self.limits.bytes)));
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || rustix::fs::openat(&at.fd, name, flags, Mode::RUSR | Mode::WUSR);
+        let mode = self.policy.first_mode(attributes);
+        let open = || rustix::fs::openat(&at.fd, name, flags, mode);
         let file = self.tree.make(at, name, open).failed("making the file")?;
         write(&file, content, archive)?;
-        self.policy.apply(file.as_fd(), attributes).map_err(|errno| attributes_failed(errno, attributes))
+        self.policy
+            .apply_to_file(file.as_fd(), attributes)
+            .map_err(|errno| attributes_failed(errno, attributes))
     }
 
     fn symlink(&mut self, at: &Place, name: &[u8], attributes: &Attributes, target: &[u8]) -> Result<()> {

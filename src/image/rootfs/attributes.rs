@@ -50,6 +50,8 @@ pub(super) struct Policy {
     ownership: Ownership,
     uid: u64,
     gid: u64,
+    /// What open(2) takes from the modes it is given.
+    umask: u32,
     pub skipped: Skipped,
 }
 
@@ -57,11 +59,32 @@ impl Policy {
     pub fn new(ownership: Ownership) -> Self {
         let uid = rustix::process::geteuid().as_raw().into();
         let gid = rustix::process::getegid().as_raw().into();
-        Self { ownership, uid, gid, skipped: Skipped::default() }
+        Self { ownership, uid, gid, umask: umask(), skipped: Skipped::default() }
     }
 
     pub fn ownership(&self) -> Ownership {
         self.ownership
+    }
+
+    /// The mode to make a file with, so that most need no chmod(2) afterwards.
+    pub fn first_mode(&self, attributes: &Attributes) -> Mode {
+        match attributes.xattrs.is_empty() {
+            true => Mode::from_raw_mode(attributes.mode & 0o777),
+            // writing a `user.` attribute needs write permission, which the mode may take away
+            false => Mode::RUSR | Mode::WUSR,
+        }
+    }
+
+    /// All attributes of a file that was just made with its first mode, in a directory that hands
+    /// nothing down.
+    pub fn apply_to_file(&mut self, fd: BorrowedFd<'_>, attributes: &Attributes) -> Result<()> {
+        if self.first_mode(attributes).as_raw_mode() & !self.umask != attributes.mode {
+            return self.apply(fd, attributes);
+        }
+        if let Some((uid, gid)) = self.owner(attributes)? {
+            rustix::fs::fchown(fd, Some(uid), Some(gid))?;
+        }
+        self.set_time(fd, attributes)
     }
 
     /// All attributes of an open file or directory.
@@ -69,12 +92,16 @@ impl Policy {
         if let Some((uid, gid)) = self.owner(attributes)? {
             rustix::fs::fchown(fd, Some(uid), Some(gid))?;
         }
-        // writing a `user.` attribute needs write permission, which the mode may take away
+        // see `first_mode`
         let (early, late): (Vec<_>, Vec<_>) =
             attributes.xattrs.iter().partition(|(name, _)| name.starts_with(b"user."));
         early.into_iter().try_for_each(|xattr| self.set_xattr(fd, xattr))?;
         rustix::fs::fchmod(fd, Mode::from_raw_mode(attributes.mode))?;
         late.into_iter().try_for_each(|xattr| self.set_xattr(fd, xattr))?;
+        self.set_time(fd, attributes)
+    }
+
+    fn set_time(&self, fd: BorrowedFd<'_>, attributes: &Attributes) -> Result<()> {
         match attributes.mtime {
             Some(mtime) => rustix::fs::futimens(fd, &times(mtime)),
             None => Ok(()),
@@ -184,4 +211,12 @@ fn id(id: u64) -> Result<u32> {
 fn times(mtime: Timespec) -> Timestamps {
     let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     Timestamps { last_access: unchanged, last_modification: mtime }
+}
+
+/// This process' umask, looked at without changing it for other threads; where /proc does not say,
+/// one with which every mode is set again.
+fn umask() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    mask.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(0o777)
 }

@@ -4,18 +4,37 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::image::digest::Verified;
+use super::compression::Compression;
+use super::failure::{invalid, reading};
+use crate::error::Result;
+use crate::image::digest::{Hasher, Verified};
 use crate::image::layer::Layer;
 use crate::interrupt::Interrupt;
 
+/// The compressed bytes of a layer. Their end is reported only once size and digest were found
+/// right, by whoever provides them; [`verified`] does it for a file.
+pub type Blob = Box<dyn Read + Send>;
+
+/// The blob in a regular file, checked while it is read.
+/// Fails with [`ErrorKind::Image`](crate::error::ErrorKind::Image) where the file has another size
+/// than the layer.
+pub fn verified(file: File, layer: &Layer) -> Result<Blob> {
+    let metadata = file.metadata().map_err(reading)?;
+    if metadata.is_file() && metadata.len() != layer.size {
+        let why = format!("it has {} bytes, its descriptor says {}", metadata.len(), layer.size);
+        return Err(invalid(why));
+    }
+    Ok(Box::new(Verified::new(file, &layer.digest, Some(layer.size)).map_err(reading)?))
+}
+
 /// Size of a chunk: below 128 KiB the hand-over costs more than it saves.
-pub(super) const CHUNK: usize = 256 << 10;
-/// Chunks in circulation: 4 MiB for each layer that is being inflated.
-const CHUNKS: usize = 16;
+const CHUNK: usize = 256 << 10;
+/// Chunks in circulation: 10 MiB for each layer that is being inflated. With a quarter of that the
+/// two threads wait for each other a tenth of the time.
+const CHUNKS: usize = 40;
 /// Largest zstd window, 128 MiB: the library's own limit; `--long=31` would take 2 GiB of memory.
 const WINDOW_LOG: u32 = 27;
 
@@ -25,12 +44,15 @@ enum Message {
     Failed(io::Error),
 }
 
-/// The uncompressed bytes. Ends only after the blob's size and digest were found right.
+/// The uncompressed bytes. Ends only after the digests of the blob and of these bytes were found
+/// right. When it is dropped the thread ends at its next chunk; nobody waits for it, as the chunk
+/// may still be on its way from a registry.
 pub(super) struct Inflated {
-    full: Option<Receiver<Message>>,
-    empty: Option<Sender<Vec<u8>>>,
-    thread: Option<JoinHandle<()>>,
+    full: Receiver<Message>,
+    empty: Sender<Vec<u8>>,
     interrupt: Option<Interrupt>,
+    layer: Layer,
+    hasher: Hasher,
     chunk: Vec<u8>,
     filled: usize,
     at: usize,
@@ -45,17 +67,18 @@ enum End {
 
 impl Inflated {
     /// Starts to inflate. `interrupt` ends the stream with an error, once per chunk looked at.
-    pub fn start(blob: File, layer: &Layer, interrupt: Option<&Interrupt>) -> io::Result<Self> {
+    pub fn start(blob: Blob, layer: &Layer, interrupt: Option<&Interrupt>) -> io::Result<Self> {
+        let unsupported = || bad(format!("the digest algorithm of {} is not supported", layer.diff_id));
+        let hasher = Hasher::new(layer.diff_id.algorithm()).ok_or_else(unsupported)?;
         let (sender, full) = channel();
         let (empty, receiver) = channel();
         for _ in 0..CHUNKS {
             // given their size when first used: most layers are small
             let _ = empty.send(Vec::new());
         }
-        let layer = layer.clone();
-        let pump = Pump { full: sender, empty: receiver };
-        let thread = std::thread::Builder::new().name("inflate".into()).spawn(move || {
-            let message = match pump.run(blob, &layer) {
+        let pump = Pump { full: sender, empty: receiver, media_type: layer.media_type.to_string() };
+        std::thread::Builder::new().name("inflate".into()).spawn(move || {
+            let message = match pump.run(blob) {
                 Ok(()) => Message::End,
                 Err(error) => Message::Failed(error),
             };
@@ -63,10 +86,11 @@ impl Inflated {
             let _ = pump.full.send(message);
         })?;
         Ok(Self {
-            full: Some(full),
-            empty: Some(empty),
-            thread: Some(thread),
+            full,
+            empty,
             interrupt: interrupt.cloned(),
+            layer: layer.clone(),
+            hasher,
             chunk: Vec::new(),
             filled: 0,
             at: 0,
@@ -78,45 +102,60 @@ impl Inflated {
         if let Some(Err(stop)) = self.interrupt.as_ref().map(Interrupt::check) {
             return Err(io::Error::other(stop));
         }
-        if let Some(empty) = self.empty.as_ref().filter(|_| !self.chunk.is_empty()) {
+        if !self.chunk.is_empty() {
             // fails only when the thread has read everything
-            let _ = empty.send(std::mem::take(&mut self.chunk));
+            let _ = self.empty.send(std::mem::take(&mut self.chunk));
         }
         (self.at, self.filled) = (0, 0);
-        match self.full.as_ref().map(Receiver::recv) {
-            Some(Ok(Message::Data(chunk, filled))) => (self.chunk, self.filled) = (chunk, filled),
-            Some(Ok(Message::End)) => self.end = Some(End::Whole),
-            Some(Ok(Message::Failed(error))) => self.end = Some(End::Failed(error.kind(), error.to_string())),
+        match self.full.recv() {
+            Ok(Message::Data(chunk, filled)) => {
+                self.hasher.update(&chunk[..filled]);
+                (self.chunk, self.filled) = (chunk, filled);
+            }
+            Ok(Message::End) => self.end = Some(self.verdict()),
+            Ok(Message::Failed(error)) => self.end = Some(End::Failed(error.kind(), error.to_string())),
             // never to be taken for the end
-            Some(Err(_)) | None => return Err(io::Error::other("the inflating thread is gone")),
+            Err(_) => return Err(io::Error::other("the inflating thread is gone")),
         }
         Ok(())
+    }
+
+    fn verdict(&self) -> End {
+        let (want, got) = (&self.layer.diff_id, self.hasher.clone().hex());
+        match got == want.digest() {
+            true => End::Whole,
+            false => {
+                let why = format!("digest is {}:{got}, expected {want}", want.algorithm());
+                End::Failed(io::ErrorKind::InvalidData, why)
+            }
+        }
+    }
+}
+
+impl BufRead for Inflated {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.filled {
+            match &self.end {
+                None => self.next_chunk()?,
+                Some(End::Whole) => return Ok(&[]),
+                Some(End::Failed(kind, message)) => return Err(io::Error::new(*kind, message.clone())),
+            }
+        }
+        Ok(&self.chunk[self.at..self.filled])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.at = self.filled.min(self.at + count);
     }
 }
 
 impl Read for Inflated {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.filled {
-            match &self.end {
-                None => self.next_chunk()?,
-                Some(End::Whole) => return Ok(0),
-                Some(End::Failed(kind, message)) => return Err(io::Error::new(*kind, message.clone())),
-            }
-        }
-        let count = buffer.len().min(self.filled - self.at);
-        buffer[..count].copy_from_slice(&self.chunk[self.at..self.at + count]);
-        self.at += count;
+        let have = self.fill_buf()?;
+        let count = have.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&have[..count]);
+        self.consume(count);
         Ok(count)
-    }
-}
-
-impl Drop for Inflated {
-    fn drop(&mut self) {
-        // closes both channels, which ends the thread
-        (self.full, self.empty) = (None, None);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -124,6 +163,7 @@ impl Drop for Inflated {
 struct Pump {
     full: Sender<Message>,
     empty: Receiver<Vec<u8>>,
+    media_type: String,
 }
 
 enum Pumped {
@@ -133,11 +173,9 @@ enum Pumped {
 }
 
 impl Pump {
-    fn run(&self, blob: File, layer: &Layer) -> io::Result<()> {
-        check_size(&blob, layer)?;
-        let verified = Verified::new(blob, &layer.digest, Some(layer.size))?;
-        let mut blob = BufReader::with_capacity(CHUNK, verified);
-        let pumped = self.inflate(&mut blob, layer);
+    fn run(&self, blob: Blob) -> io::Result<()> {
+        let mut blob = BufReader::with_capacity(CHUNK, blob);
+        let pumped = self.inflate(&mut blob);
         if matches!(pumped, Ok(Pumped::Unheard)) {
             return Ok(());
         }
@@ -150,8 +188,8 @@ impl Pump {
         }
     }
 
-    fn inflate(&self, blob: &mut BufReader<Verified<File>>, layer: &Layer) -> io::Result<Pumped> {
-        match Compression::of(layer.media_type.as_ref(), blob.fill_buf()?)? {
+    fn inflate(&self, blob: &mut BufReader<Blob>) -> io::Result<Pumped> {
+        match Compression::of(&self.media_type, blob.fill_buf()?)? {
             Compression::None => self.pump(blob),
             // gzip allows, and pigz and bgzip write, several members one after another
             Compression::Gzip => self.pump(&mut MultiGzDecoder::new(blob)),
@@ -191,84 +229,6 @@ fn fill(stream: &mut dyn Read, chunk: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-fn check_size(blob: &File, layer: &Layer) -> io::Result<()> {
-    let metadata = blob.metadata()?;
-    match metadata.is_file() && metadata.len() != layer.size {
-        true => Err(bad(format!("it has {} bytes, its descriptor says {}", metadata.len(), layer.size))),
-        false => Ok(()),
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// The media type decides (image-spec, layer.md), and the first bytes must agree.
-    fn of(media_type: &str, start: &[u8]) -> io::Result<Self> {
-        let declared = Self::declared(media_type)
-            .ok_or_else(|| bad(format!("media type {media_type} is not that of a layer")))?;
-        match Self::found(start) {
-            found if found == declared => Ok(declared),
-            found => Err(bad(format!("media type {media_type}, but the content is {}", found.name()))),
-        }
-    }
-
-    fn declared(media_type: &str) -> Option<Self> {
-        let (base, suffix) = match media_type.rsplit_once("tar") {
-            Some((base, suffix)) => (base, suffix),
-            None => return None,
-        };
-        let known = base.starts_with("application/vnd.oci.image.layer.")
-            || base.starts_with("application/vnd.docker.image.rootfs.");
-        match suffix {
-            "" if known => Some(Self::None),
-            "+gzip" | ".gzip" if known => Some(Self::Gzip),
-            "+zstd" | ".zstd" if known => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-
-    fn found(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, 8, ..] => Self::Gzip,
-            // RFC 8878: a frame, or a skippable one in front
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::None => "neither gzip nor zstd",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-}
-
 fn bad(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_media_type_decides_and_the_first_bytes_agree() {
-        let oci = |suffix: &str| format!("application/vnd.oci.image.layer.v1.tar{suffix}");
-        assert_eq!(Compression::of(&oci("+gzip"), b"\x1f\x8b\x08\0").unwrap(), Compression::Gzip);
-        assert_eq!(Compression::of(&oci("+zstd"), b"\x28\xb5\x2f\xfd").unwrap(), Compression::Zstd);
-        assert_eq!(Compression::of(&oci(""), b"etc/").unwrap(), Compression::None);
-        let docker = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
-        assert_eq!(Compression::of(docker, b"\x1f\x8b\x08\0").unwrap(), Compression::Gzip);
-        assert!(Compression::of(&oci("+gzip"), b"etc/").is_err());
-        assert!(Compression::of(&oci(""), b"\x1f\x8b\x08\0").is_err());
-        assert!(Compression::of(&oci("+xz"), b"\xfd7zXZ").is_err());
-        assert!(Compression::of("application/vnd.oci.image.config.v1+json", b"{").is_err());
-    }
 }

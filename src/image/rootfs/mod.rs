@@ -12,14 +12,15 @@
 //! meets at its lock.
 //!
 //! Layers are untrusted. `archive` reads them, `apply` writes them through `tree`, which never gives
-//! the kernel a path with a symlink in it. Every mode is set explicitly, so the umask only has
-//! to spare the owner's bits.
+//! the kernel a path with a symlink in it. Modes do not depend on the umask, but what it takes away
+//! costs a system call for each file.
 
 mod apply;
 mod archive;
 mod attributes;
 mod blob;
 mod cache;
+mod compression;
 mod failure;
 mod header;
 mod list;
@@ -30,21 +31,19 @@ mod remove;
 mod sparse;
 mod tree;
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::blob::{Blob, verified};
 pub use self::list::{Condition, Entry, Removal, Stage, condition, entries, remove_invalid};
 pub use self::record::{Mapping, Ownership, Record, Skipped};
 
 use self::apply::{Limits, Unpacker};
-use self::blob::{CHUNK, Inflated};
+use self::blob::Inflated;
 use self::cache::{Slot, Workplace};
 use self::failure::reading;
 use crate::error::Result;
-use crate::image::digest::Verified;
 use crate::image::layer::Layer;
 use crate::interrupt::Interrupt;
 
@@ -85,20 +84,19 @@ pub struct Unpack<'a> {
     pub layers: &'a [Layer],
 }
 
+/// Gives the compressed bytes of the layer of this number. Asked for a layer's while the one before
+/// is still written, so it must not wait for them to arrive; reading them may.
+pub type Open<'a> = dyn Fn(usize, &Layer) -> Result<Blob> + 'a;
+
 /// Applies the layers below a temporary directory of the cache and makes the result visible.
 ///
 /// Runs inside the mapping, with euid 0 there and the capabilities it gives (or as a plain user, for
 /// [`Ownership::Own`]); starts threads and ends them. Of concurrent calls for the same rootfs, also
-/// of other processes, one unpacks and the others wait for it. `open_blob` gives regular files, and is
-/// asked for a layer's while the one before is still written.
+/// of other processes, one unpacks and the others wait for it.
 ///
 /// Fails with [`ErrorKind::Image`](crate::error::ErrorKind::Image) for a damaged or hostile layer,
 /// a full or unwritable cache and ids that the mapping lacks, and leaves nothing then.
-pub fn unpack(
-    job: &Unpack<'_>,
-    open_blob: &dyn Fn(&Layer) -> Result<File>,
-    interrupt: Option<&Interrupt>,
-) -> Result<Rootfs> {
+pub fn unpack(job: &Unpack<'_>, open_blob: &Open<'_>, interrupt: Option<&Interrupt>) -> Result<Rootfs> {
     let unpacked = obtain(job, open_blob, interrupt);
     unpacked.map_err(|error| match check(interrupt) {
         // whatever failed after a signal failed because of it
@@ -118,11 +116,7 @@ pub fn has_leftovers(cache: &Path, mapping: &Mapping) -> bool {
     cache::has_leftovers(cache, mapping)
 }
 
-fn obtain(
-    job: &Unpack<'_>,
-    open_blob: &dyn Fn(&Layer) -> Result<File>,
-    interrupt: Option<&Interrupt>,
-) -> Result<Rootfs> {
+fn obtain(job: &Unpack<'_>, open_blob: &Open<'_>, interrupt: Option<&Interrupt>) -> Result<Rootfs> {
     let slot = Slot::new(job.cache, job.mapping, job.layers)?;
     loop {
         check(interrupt)?;
@@ -142,13 +136,13 @@ fn fill(
     job: &Unpack<'_>,
     slot: &Slot<'_>,
     work: Workplace,
-    open_blob: &dyn Fn(&Layer) -> Result<File>,
+    open_blob: &Open<'_>,
     interrupt: Option<&Interrupt>,
 ) -> Result<Rootfs> {
     let mut unpacker = Unpacker::new(work.new_tree()?, job.ownership, Limits::default());
     let count = job.layers.len();
     let start = |(index, layer): &(usize, &Layer)| -> Result<Inflated> {
-        let blob = open_blob(layer).map_err(|error| error.context(place(*index, count, layer)))?;
+        let blob = open_blob(*index, layer).map_err(|error| error.context(place(*index, count, layer)))?;
         Inflated::start(blob, layer, interrupt).map_err(reading)
     };
     let mut layers = job.layers.iter().enumerate().peekable();
@@ -157,7 +151,7 @@ fn fill(
         tracing::debug!("unpacking {}", place(index, count, layer));
         // the next one inflates into its bounded buffers while this one is written
         inflated = layers.peek().map(start).transpose()?;
-        apply(&mut unpacker, layer, current).map_err(|error| error.context(place(index, count, layer)))?;
+        unpacker.layer(current).map_err(|error| error.context(place(index, count, layer)))?;
     }
     unpacker.finish()?;
     check(interrupt)?;
@@ -166,12 +160,6 @@ fn fill(
 
 fn place(index: usize, count: usize, layer: &Layer) -> String {
     format!("layer {} of {count} ({})", index + 1, layer.digest)
-}
-
-/// Below this reader the blob's digest is checked, here that of the uncompressed layer.
-fn apply(unpacker: &mut Unpacker, layer: &Layer, inflated: Inflated) -> Result<()> {
-    let verified = Verified::new(inflated, &layer.diff_id, None).map_err(reading)?;
-    unpacker.layer(BufReader::with_capacity(CHUNK, verified))
 }
 
 fn record(job: &Unpack<'_>, slot: &Slot<'_>, unpacker: &Unpacker) -> Record {

@@ -29,6 +29,7 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
 use blob::Need;
+pub use blob::open_plain;
 pub(super) use blob::{Partial, Presence, Slot, Verdict};
 pub use load::Loaded;
 pub use lock::CacheLock;
@@ -144,6 +145,17 @@ impl Store {
             }
         }
         missing
+    }
+
+    /// The blob of a layer, if it is there and has the right size.
+    pub fn blob_path(&self, layer: &Layer) -> Option<PathBuf> {
+        let there = blob::size(&self.dir, &layer.digest) == Some(layer.size);
+        there.then(|| blob::path(&self.dir, &layer.digest))
+    }
+
+    /// Has the layers that are there on disk for good, with their names.
+    pub(super) fn sync_layers(&self, image: &Image) -> Result<()> {
+        blob::sync(&self.dir, image.layers.iter().filter_map(|layer| self.blob_path(layer)))
     }
 
     /// Opens the compressed blob of a layer; its contents are not verified yet.

@@ -162,7 +162,7 @@ struct Images<T> {
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
         ImageCommand::Pull { reference, pull: policy, unpack, registries, common } => {
-            let access = registries.access();
+            let access = registries.access()?;
             let digest = match unpack {
                 true => prepare(&reference, policy, access, &common),
                 false => pull(&reference, policy, &access, &common),
@@ -191,7 +191,7 @@ pub fn run(command: ImageCommand) -> Result<()> {
                 depth: if deep { Depth::Deep } else { Depth::Blobs },
                 cure: if repair { Cure::Repair } else { Cure::Report },
             };
-            verify(&references, options, &registries.access(), &common)
+            verify(&references, options, &registries.access()?, &common)
         }
     }
 }

@@ -78,7 +78,7 @@ impl IsogenArgs {
             cache: self.cache.dir()?,
             state: state_dir(self.state_dir)?,
             pull: self.pull,
-            access: self.registry.access(),
+            access: self.registry.access()?,
             network: self.network,
             runtime: self.container_runtime,
             timeout: self.timeout,

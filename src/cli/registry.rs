@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use airshipctl::error::Result;
 use airshipctl::image::registry::{Access, Places};
 use clap::Args;
 
@@ -23,11 +24,13 @@ pub struct RegistryArgs {
 }
 
 impl RegistryArgs {
-    /// What was said here, and the places where other tools keep the rest.
-    pub fn access(self) -> Access {
+    /// What was said here, and the places where other tools keep the rest. What is named here must be
+    /// good, whether it will be needed or not.
+    pub fn access(self) -> Result<Access> {
         // an empty variable is none
         let authfile = self.authfile.filter(|file| !file.as_os_str().is_empty());
         let Self { ca_files, insecure, .. } = self;
-        Access { authfile, ca_files, insecure, places: Places::of_environment() }
+        let access = Access { authfile, ca_files, insecure, places: Places::of_environment() };
+        access.check().map(|()| access)
     }
 }

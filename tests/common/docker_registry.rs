@@ -1,6 +1,7 @@
 //! The real registry: `docker-registry` from Debian, on loopback, in a directory of its own.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,20 +12,50 @@ use super::image::{Blob, Built, index_of};
 pub struct DockerRegistry {
     process: Child,
     address: SocketAddr,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
+
+/// The user and the password of [`DockerRegistry::guarded`].
+pub const LOGIN: (&str, &str) = ("ann", "s3cret");
+/// The same as `htpasswd -B` writes it.
+const HTPASSWD: &str = "ann:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
 
 impl DockerRegistry {
     /// Fails the test where `docker-registry` is not installed: `scripts/setup.sh test` does that.
     pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        Self::serve(dir, &data, "")
+    }
+
+    /// The same images once more, over TLS with this certificate and key, for [`LOGIN`] only. The
+    /// first registry has to live as long.
+    pub fn guarded(&self, (certificate, key): (&str, &str)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| -> PathBuf {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let (certificate, key) = (write("cert.pem", certificate), write("key.pem", key));
+        let passwords = write("htpasswd", HTPASSWD);
+        let more = format!(
+            "  tls:\n    certificate: {}\n    key: {}\nauth:\n  htpasswd:\n    realm: test\n    path: {}\n",
+            certificate.display(),
+            key.display(),
+            passwords.display()
+        );
+        Self::serve(dir, &self.dir.path().join("data"), &more)
+    }
+
+    /// With the images in `data`; `more` goes below `http:`.
+    fn serve(dir: tempfile::TempDir, data: &Path, more: &str) -> Self {
         for _ in 0..5 {
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let config = dir.path().join("config.yml");
-            let root = dir.path().join("data");
             let text = format!(
-                "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
-                root.display()
+                "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n{more}",
+                data.display()
             );
             std::fs::write(&config, text).unwrap();
             let mut command = Command::new("docker-registry");
@@ -32,10 +63,14 @@ impl DockerRegistry {
             let process = command.spawn().expect("docker-registry is installed by scripts/setup.sh test");
             let mut registry = (process, address);
             if wait_until_up(&mut registry) {
-                return Self { process: registry.0, address, _dir: dir };
+                return Self { process: registry.0, address, dir };
             }
         }
         panic!("docker-registry does not come up");
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Host and port, as they stand in a reference.

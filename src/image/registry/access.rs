@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::{credentials, trust};
+use crate::error::Result;
+
 /// What a user has said about registries. The default knows of no file at all: access is
 /// anonymous, with the system's certificates.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,15 @@ pub struct Access {
     /// do (`--insecure-registry`).
     pub insecure: Vec<String>,
     pub places: Places,
+}
+
+impl Access {
+    /// Makes sure that what the user has named can be used, before anything depends on it and also
+    /// where nothing will. Fails with [`crate::error::ErrorKind::Usage`].
+    pub fn check(&self) -> Result<()> {
+        credentials::check(self)?;
+        trust::check(self)
+    }
 }
 
 /// Files and directories that other container tools share; none of them needs to exist.

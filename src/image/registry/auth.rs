@@ -3,7 +3,6 @@
 //! Done here and not by `oci-client`, which knows no identity tokens and no client certificates,
 //! and keeps the reasons of refusals to itself.
 
-use oci_distribution::secrets::RegistryAuth;
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -11,6 +10,8 @@ use serde_json::Value;
 use super::credentials::Credential;
 use super::failure::Failure;
 use super::fetch::body;
+use super::proxy::Route;
+use super::transport::Transport;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Tokens with many claims have some kilobytes.
@@ -20,26 +21,23 @@ const CLIENT_ID: &str = "airshipctl";
 
 /// What a request carries. Never shown.
 pub(super) enum Authorization {
+    /// The registry said nothing of any.
+    Unasked,
+    /// We have none.
     None,
-    Basic { user: String, password: String },
+    Basic {
+        user: String,
+        password: String,
+    },
     Bearer(String),
 }
 
 impl Authorization {
     pub(super) fn apply(&self, request: RequestBuilder) -> RequestBuilder {
         match self {
-            Self::None => request,
+            Self::Unasked | Self::None => request,
             Self::Basic { user, password } => request.basic_auth(user, Some(password)),
             Self::Bearer(token) => request.bearer_auth(token),
-        }
-    }
-
-    /// The same in the words of `oci-client`; `None` where it shall not ask either.
-    pub(super) fn for_client(&self) -> Option<RegistryAuth> {
-        match self {
-            Self::None => None,
-            Self::Basic { user, password } => Some(RegistryAuth::Basic(user.clone(), password.clone())),
-            Self::Bearer(token) => Some(RegistryAuth::Bearer(token.clone())),
         }
     }
 }
@@ -51,32 +49,40 @@ enum Challenge {
     Basic,
 }
 
-/// Asks `base`, a registry's `/v2/`, how it wants to be asked, and gets what is needed for that.
-pub(super) async fn authorize(
-    http: &reqwest::Client,
-    base: &str,
-    repository: &str,
-    credential: Option<&Credential>,
-) -> Result<Authorization, Failure> {
-    let answer = http.get(base).send().await.map_err(Failure::of_http)?;
-    let challenge = challenge(answer.headers());
-    match (challenge, credential) {
-        (Some(Challenge::Bearer { realm, service }), _) => {
-            let scope = format!("repository:{repository}:pull");
-            let request = token_request(http, &realm, service.as_deref(), &scope, credential);
-            let answer = request.send().await.map_err(Failure::of_http)?;
-            Ok(Authorization::Bearer(token(answer).await?))
+/// How what the registry wants is got.
+pub(super) struct Asking<'a> {
+    pub(super) http: &'a reqwest::Client,
+    pub(super) transport: &'a Transport,
+    pub(super) route: Route,
+}
+
+impl Asking<'_> {
+    /// Gets what a registry wants, which `answer` to a request without credentials says.
+    pub(super) async fn authorize(
+        &self,
+        answer: Response,
+        repository: &str,
+        credential: Option<&Credential>,
+    ) -> Result<Authorization, Failure> {
+        match (challenge(answer.headers()), credential) {
+            (Some(Challenge::Bearer { realm, service }), _) => {
+                let scope = format!("repository:{repository}:pull");
+                let request = token_request(self.http, &realm, service.as_deref(), &scope, credential);
+                let answer = self.transport.send(request, self.route).await?;
+                Ok(Authorization::Bearer(token(answer).await?))
+            }
+            (Some(Challenge::Basic), Some(Credential::Basic { user, password })) => {
+                Ok(Authorization::Basic { user: user.clone(), password: password.clone() })
+            }
+            (Some(Challenge::Basic), Some(Credential::Identity(_))) => {
+                let why =
+                    "the registry wants a user name and a password, and there is only an identity token";
+                Err(Error::new(ErrorKind::Image, why).into())
+            }
+            // the request itself will say whether that is enough
+            (Some(Challenge::Basic), None) => Ok(Authorization::None),
+            (None, _) => unasked(answer).await,
         }
-        (Some(Challenge::Basic), Some(Credential::Basic { user, password })) => {
-            Ok(Authorization::Basic { user: user.clone(), password: password.clone() })
-        }
-        (Some(Challenge::Basic), Some(Credential::Identity(_))) => {
-            let why = "the registry wants a user name and a password, and there is only an identity token";
-            Err(Error::new(ErrorKind::Image, why).into())
-        }
-        // the request itself will say whether that is enough
-        (Some(Challenge::Basic), None) => Ok(Authorization::None),
-        (None, _) => unasked(answer).await,
     }
 }
 
@@ -85,7 +91,7 @@ async fn unasked(answer: Response) -> Result<Authorization, Failure> {
     let status = answer.status();
     match status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         true => Err(Failure::of_response(answer).await),
-        false => Ok(Authorization::None),
+        false => Ok(Authorization::Unasked),
     }
 }
 

@@ -1,79 +1,100 @@
-//! The HTTP clients of one repository.
+//! What is known of one repository, and how it is asked.
 
-use std::sync::Once;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use oci_distribution::client::{ClientConfig, ClientProtocol};
-use oci_distribution::{Client, Reference as Named};
-use reqwest::redirect::Policy;
-use reqwest::tls::TlsInfo;
-use reqwest::{ClientBuilder, RequestBuilder};
+use oci_distribution::Reference as Named;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{RequestBuilder, Response};
 
 use super::Options;
 use super::access::Access;
 use super::auth::{self, Authorization};
 use super::credentials::{self, Found};
 use super::failure::Failure;
+use super::helper;
 use super::mirrors::Endpoint;
 use super::proxy::{Route, is_loopback};
+use super::transport::{self, Scheme, Transport};
 use super::trust::{Proof, Trust};
-use super::{certificate, proxy, verifier};
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Doing, ErrorKind, Result};
 
-const USER_AGENT: &str = concat!("airshipctl/", env!("CARGO_PKG_VERSION"));
-
-/// `oci-client` for blobs; its HTTP library for tokens, and for manifests, which `oci-client` would
-/// read into memory whatever their size.
+/// The HTTP library of `oci-client` with its names of registries. Its own client reads manifests and
+/// the answers that are errors into memory whatever their size, knows no client certificates and no
+/// hosts without authorities, and hashes every blob once more.
 pub(super) struct Clients {
-    /// `None` where it cannot do what is needed: on a host without certificates, and where more
-    /// than the host's certificates is configured.
-    pub(super) oci: Option<Client>,
-    pub(super) http: reqwest::Client,
-    pub(super) named: Named,
+    http: reqwest::Client,
+    /// Shared with the requests under way.
+    transport: Arc<Transport>,
+    named: Named,
     scheme: Scheme,
     /// Tried in order whenever there is no authorization yet.
     schemes: &'static [Scheme],
     trust: Trust,
     route: Route,
     options: Options,
-    credential: Option<Found>,
+    access: Access,
+    credential: Lookup,
     /// `None` until the registry was asked what it wants.
     authorization: Option<Authorization>,
+    /// What was asked for last, below the repository.
+    asked: Mutex<Option<String>>,
+    /// What the registry is asked for to learn what it wants; `None` is its front door.
+    door: Option<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scheme {
-    /// For registries on this machine, as docker and podman do, and for those that the user names.
-    Http,
-    Https,
+/// What is known of our credentials.
+enum Lookup {
+    Pending,
+    Done(Option<Found>),
+}
+
+/// A request for a manifest or a blob.
+pub(super) struct Request {
+    transport: Arc<Transport>,
+    route: Route,
+    builder: RequestBuilder,
+}
+
+impl Request {
+    pub(super) fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        // those that are no values are never made
+        if let Ok(value) = value.try_into() {
+            self.builder = self.builder.header(name, value);
+        }
+        self
+    }
+
+    /// Sends it, and follows where the registry sends us.
+    pub(super) async fn send(self) -> Result<Response, Failure> {
+        self.transport.send(self.builder, self.route).await
+    }
 }
 
 impl Clients {
     /// Prepares to talk to the registry of an endpoint; nothing is sent yet.
     pub(super) fn new(endpoint: &Endpoint, options: &Options, access: &Access) -> Result<Self> {
-        install_tls_provider();
         let reference = &endpoint.reference;
         let trust = Trust::of(access, reference.registry(), endpoint.proof)?;
         let schemes = Scheme::of(reference.registry(), &trust);
-        let credential = credentials::find(access, reference.registry(), reference.repository())?;
-        if let Some(Found { origin, .. }) = &credential {
-            tracing::debug!("credentials for {} are from {origin}", reference.registry());
-        }
         let route = Route::to(reference.registry());
-        let (oci, http) = build(schemes[0], options, &trust, route)?;
+        let http = transport::build(schemes[0], options, &trust, route)?;
         let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
         // which manifest is meant is said by each request
         let named = Named::with_tag(registry, repository, String::new());
         Ok(Self {
-            oci,
             http,
+            transport: Arc::new(Transport::new(access, options)),
             named,
             scheme: schemes[0],
             schemes,
             trust,
             route,
             options: *options,
-            credential,
+            access: access.clone(),
+            credential: Lookup::Pending,
             authorization: None,
+            asked: Mutex::default(),
+            door: None,
         })
     }
 
@@ -82,6 +103,7 @@ impl Clients {
         if self.authorization.is_some() {
             return Ok(());
         }
+        self.look_up().await?;
         let mut outcome = self.authorize().await;
         for scheme in &self.schemes[1..] {
             if !matches!(outcome, Err(Failure::NoTls(_) | Failure::Transient(_))) {
@@ -93,67 +115,84 @@ impl Clients {
         if outcome.is_err() && self.scheme != self.schemes[0] {
             self.switch(self.schemes[0])?;
         }
-        let authorization = outcome.map_err(|failure| failure.context("authenticating"))?;
-        // without, the client asks for nothing: it would before every blob
-        if let (Some(oci), Some(auth)) = (&self.oci, authorization.for_client()) {
-            oci.store_auth_if_needed(self.named.resolve_registry(), &auth).await;
-        }
-        self.authorization = Some(authorization);
+        self.authorization = Some(outcome.map_err(|failure| failure.context("authenticating"))?);
         Ok(())
     }
 
-    async fn authorize(&self) -> Result<Authorization, Failure> {
-        let credential = self.credential.as_ref().map(|found| &found.credential);
-        let asked = auth::authorize(&self.http, &self.base(), self.named.repository(), credential).await;
-        match asked {
-            Err(Failure::Untrusted(error)) => Err(Failure::Untrusted(self.with_issuer(error).await)),
-            asked => asked,
+    /// Finds our credentials. In a thread, since helpers take their time; dropping the future ends
+    /// them.
+    async fn look_up(&mut self) -> Result<()> {
+        if matches!(self.credential, Lookup::Done(_)) {
+            return Ok(());
+        }
+        let (keeper, leash) = helper::leash();
+        let access = self.access.clone();
+        let (registry, repository) = (self.named.registry().to_owned(), self.named.repository().to_owned());
+        let find = move || credentials::find(&access, &registry, &repository, &leash);
+        let found = tokio::task::spawn_blocking(find).await;
+        drop(keeper);
+        let found = found.doing(ErrorKind::Internal, || "looking for credentials".into())??;
+        if let Some(Found { origin, .. }) = &found {
+            tracing::debug!("credentials for {} are from {origin}", self.named.registry());
+        }
+        self.credential = Lookup::Done(found);
+        Ok(())
+    }
+
+    fn credential(&self) -> Option<&Found> {
+        match &self.credential {
+            Lookup::Pending => None,
+            Lookup::Done(found) => found.as_ref(),
         }
     }
 
-    /// Says whose signature was not good enough, for which the registry is asked once more: without
-    /// credentials, and the answer is not looked at.
-    async fn with_issuer(&self, error: Error) -> Error {
-        let builder = prepare(&self.options, self.route).tls_danger_accept_invalid_certs(true).tls_info(true);
-        let Ok(http) = builder.redirect(Policy::none()).build() else { return error };
-        let Ok(answer) = http.get(self.base()).send().await else { return error };
-        let certificate = answer.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
-        match certificate.and_then(certificate::issuer) {
-            Some(issuer) => error.because(format!("the certificate was issued by {issuer}")),
-            None => error,
-        }
+    async fn authorize(&self) -> Result<Authorization, Failure> {
+        let request = match &self.door {
+            None => self.http.get(self.base()),
+            Some(path) => self.http.head(self.url(path)),
+        };
+        let answer = self.transport.send(request, self.route).await?;
+        let credential = self.credential().map(|found| &found.credential);
+        let asking = auth::Asking { http: &self.http, transport: &self.transport, route: self.route };
+        asking.authorize(answer, self.named.repository(), credential).await
     }
 
     fn switch(&mut self, scheme: Scheme) -> Result<()> {
         self.scheme = scheme;
-        (self.oci, self.http) = build(scheme, &self.options, &self.trust, self.route)?;
+        self.http = transport::build(scheme, &self.options, &self.trust, self.route)?;
         Ok(())
     }
 
-    /// Whether there is something that may have run out.
+    /// Whether a refusal may be no refusal when we ask anew: a token may have run out, and some
+    /// registries say at the image what they did not say at their front door.
     pub(super) fn has_token(&self) -> bool {
-        matches!(self.authorization, Some(Authorization::Bearer(_)))
+        matches!(self.authorization, Some(Authorization::Bearer(_) | Authorization::Unasked))
     }
 
-    /// Forgets the token; the client keeps the first one it saw, so it is made anew.
+    /// Forgets what the registry wanted.
     pub(super) fn renew(&mut self) -> Result<()> {
+        if matches!(self.authorization, Some(Authorization::Unasked)) {
+            self.door = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        }
         self.authorization = None;
-        self.switch(self.scheme)
+        Ok(())
     }
 
     /// A request for a manifest or blob; `kind` is `manifests` or `blobs`.
-    pub(super) fn get(&self, kind: &str, name: &str) -> RequestBuilder {
-        let url = format!("{}{}/{kind}/{name}", self.base(), self.named.repository());
-        let request = self.http.get(url);
-        match &self.authorization {
-            Some(authorization) => authorization.apply(request),
-            None => request,
-        }
+    pub(super) fn get(&self, kind: &str, name: &str) -> Request {
+        let path = format!("{kind}/{name}");
+        let builder = self.http.get(self.url(&path));
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
+        let builder = match &self.authorization {
+            Some(authorization) => authorization.apply(builder),
+            None => builder,
+        };
+        Request { transport: self.transport.clone(), route: self.route, builder }
     }
 
     /// What may help against a refusal.
     pub(super) fn remedy(&self) -> String {
-        match &self.credential {
+        match self.credential() {
             Some(Found { origin, .. }) => format!(
                 "the registry was shown the credentials of {origin}; log in again if they are too old, or ask for access to this image"
             ),
@@ -164,6 +203,10 @@ impl Clients {
     /// What may help against a failure of TLS.
     pub(super) fn trust_remedy(&self, said: &str) -> String {
         self.trust.remedy(said)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{}/{path}", self.base(), self.named.repository())
     }
 
     fn base(&self) -> String {
@@ -184,81 +227,4 @@ impl Scheme {
             (false, _, Proof::Certificate) => &[Self::Https],
         }
     }
-}
-
-/// Without any certificates on the host `oci-client` cannot be made, not even for plain HTTP and
-/// not with roots of our own (its `try_from` makes a default client on the way, which panics).
-/// Client certificates it does not know, nor how to leave the environment's proxies aside.
-fn build(
-    scheme: Scheme,
-    options: &Options,
-    trust: &Trust,
-    route: Route,
-) -> Result<(Option<Client>, reqwest::Client)> {
-    let failed = |error: &reqwest::Error| {
-        Error::caused(ErrorKind::Image, "preparing the registry client", error)
-            .hint("install the ca-certificates package, name certificates by --ca-file, or set SSL_CERT_FILE to a bundle of them")
-    };
-    let ordinary = trust.is_ordinary() && (route == Route::Environment || !proxy::is_configured());
-    match build_http(scheme, options, trust, route)?.build() {
-        Ok(http) if ordinary => Ok((Some(build_oci(scheme, options)?), http)),
-        Ok(http) => Ok((None, http)),
-        Err(_) if scheme == Scheme::Http => {
-            let http = build_http(scheme, options, trust, route)?.tls_certs_only([]).build();
-            http.map(|http| (None, http)).map_err(|error| failed(&error))
-        }
-        Err(error) => Err(failed(&error)),
-    }
-}
-
-fn build_oci(scheme: Scheme, options: &Options) -> Result<Client> {
-    let config = ClientConfig {
-        protocol: match scheme {
-            Scheme::Http => ClientProtocol::Http,
-            Scheme::Https => ClientProtocol::Https,
-        },
-        connect_timeout: Some(options.connect_timeout),
-        read_timeout: Some(options.idle_timeout),
-        user_agent: USER_AGENT,
-        ..ClientConfig::default()
-    };
-    // not `new`, which goes on with defaults where the configuration is no good
-    Client::try_from(config)
-        .map_err(|error| Error::caused(ErrorKind::Image, "preparing the registry client", &error))
-}
-
-fn build_http(scheme: Scheme, options: &Options, trust: &Trust, route: Route) -> Result<ClientBuilder> {
-    let builder = prepare(options, route)
-        .tls_danger_accept_invalid_certs(trust.proof == Proof::Nothing)
-        // a manifest by tag has nothing but TLS to vouch for it; no redirect takes that away
-        .https_only(scheme == Scheme::Https);
-    if trust.proof == Proof::Certificate && !trust.is_ordinary() {
-        let config = verifier::config(trust);
-        let config =
-            config.doing(ErrorKind::Usage, || "preparing TLS with the configured certificates".into());
-        return Ok(builder.tls_backend_preconfigured(config?));
-    }
-    match &trust.identity {
-        Some(identity) => Ok(builder.identity(identity.for_client()?)),
-        None => Ok(builder),
-    }
-}
-
-fn prepare(options: &Options, route: Route) -> ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .connect_timeout(options.connect_timeout)
-        .read_timeout(options.idle_timeout)
-        .user_agent(USER_AGENT);
-    match route {
-        Route::Environment => builder,
-        Route::Direct => builder.no_proxy(),
-    }
-}
-
-/// rustls has none by default and panics without; a second installation changes nothing.
-fn install_tls_provider() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::access::Access;
-use super::helper;
+use super::helper::{self, Leash};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// The user name with which docker marks an identity token.
@@ -43,19 +43,33 @@ pub(super) struct Found {
     pub(super) origin: String,
 }
 
-/// The credential for a repository; `None` where no file has one.
+/// Reads the file that the user has named, if any.
+/// Fails with [`ErrorKind::Usage`] where it is missing or no good.
+pub(super) fn check(access: &Access) -> Result<()> {
+    access.authfile.as_ref().map_or(Ok(()), |path| AuthFile::parse(path, &read_named(path)?).map(drop))
+}
+
+fn read_named(path: &Path) -> Result<Vec<u8>> {
+    File::open(path)
+        .and_then(read)
+        .doing(ErrorKind::Usage, || format!("reading {}", path.display()))
+        .map_err(|error| error.hint("--authfile and $REGISTRY_AUTH_FILE name a file that must be there; `podman login` or `skopeo login` writes one"))
+}
+
+/// The credential for a repository; `None` where no file has one. Helpers are held by `leash`.
 /// Fails with [`ErrorKind::Usage`] for a file or a helper that is no good.
-pub(super) fn find(access: &Access, registry: &str, repository: &str) -> Result<Option<Found>> {
+pub(super) fn find(
+    access: &Access,
+    registry: &str,
+    repository: &str,
+    leash: &Leash,
+) -> Result<Option<Found>> {
     if let Some(path) = &access.authfile {
-        let text = File::open(path)
-            .and_then(read)
-            .doing(ErrorKind::Usage, || format!("reading {}", path.display()))
-            .map_err(|error| error.hint("--authfile and $REGISTRY_AUTH_FILE name a file that must be there; `podman login` or `skopeo login` writes one"))?;
-        return AuthFile::parse(path, &text)?.find(registry, repository);
+        return AuthFile::parse(path, &read_named(path)?)?.find(registry, repository, leash);
     }
     for path in &access.places.auth_files {
         let Some(text) = read_if_there(path)? else { continue };
-        let found = AuthFile::parse(path, &text)?.find(registry, repository)?;
+        let found = AuthFile::parse(path, &text)?.find(registry, repository, leash)?;
         if found.is_some() {
             return Ok(found);
         }
@@ -113,19 +127,19 @@ impl<'a> AuthFile<'a> {
     }
 
     /// A helper for just this registry, then the helper for all, then what the file itself says.
-    fn find(&self, registry: &str, repository: &str) -> Result<Option<Found>> {
+    fn find(&self, registry: &str, repository: &str, leash: &Leash) -> Result<Option<Found>> {
         let helpers = self.object("credHelpers")?;
         let named = helpers.and_then(|helpers| lookup(helpers, registry, ""));
         if let Some((key, name)) = named {
             let name =
                 name.as_str().ok_or_else(|| self.wrong(&format!("credHelpers[{key:?}] is no string")))?;
-            let asked = helper::get(name, &server_of(registry));
+            let asked = helper::get(name, &server_of(registry), leash);
             let asked = asked.map_err(|error| error.context(format!("following {}", self.path.display())))?;
             if let Some((user, secret)) = asked {
                 return Ok(Some(self.found(credential(user, secret), &format!(" (helper {name})"))));
             }
         }
-        if let Some(found) = self.ask_store(registry)? {
+        if let Some(found) = self.ask_store(registry, leash)? {
             return Ok(Some(found));
         }
         let Some(auths) = self.object("auths")? else { return Ok(None) };
@@ -136,14 +150,14 @@ impl<'a> AuthFile<'a> {
 
     /// `credsStore` is for every registry, also those that ask nobody who he is; that it does not
     /// work is no reason not to try.
-    fn ask_store(&self, registry: &str) -> Result<Option<Found>> {
+    fn ask_store(&self, registry: &str, leash: &Leash) -> Result<Option<Found>> {
         let name = match self.root.get("credsStore") {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(name)) if name.is_empty() => return Ok(None),
             Some(Value::String(name)) => name,
             Some(_) => return Err(self.wrong("credsStore is no string")),
         };
-        match helper::get(name, &server_of(registry)) {
+        match helper::get(name, &server_of(registry), leash) {
             Ok(asked) => Ok(asked
                 .map(|(user, secret)| self.found(credential(user, secret), &format!(" (helper {name})")))),
             Err(error) => {
@@ -271,7 +285,7 @@ mod tests {
     }
 
     fn find_in(text: &str, registry: &str, repository: &str) -> Result<Option<Credential>> {
-        Ok(parse(text)?.find(registry, repository)?.map(|found| found.credential))
+        Ok(parse(text)?.find(registry, repository, &helper::loose())?.map(|found| found.credential))
     }
 
     fn user(text: &str, registry: &str, repository: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oci_distribution::errors::{OciDistributionError, OciEnvelope, OciErrorCode};
+use oci_distribution::errors::OciEnvelope;
 use reqwest::StatusCode;
 
 use super::fetch::body;
@@ -35,6 +35,12 @@ pub(super) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Final(error)
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        Self::of_library(error)
     }
 }
 
@@ -86,14 +92,14 @@ impl Failure {
     }
 
     /// An error of the HTTP library. Its URL goes: redirects carry signatures in theirs.
-    pub(super) fn of_http(error: reqwest::Error) -> Self {
+    pub(super) fn of_http(error: impl Into<Self>) -> Self {
+        error.into()
+    }
+
+    fn of_library(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if error.is_builder() {
             return Self::Final(Error::caused(ErrorKind::Image, "making the request", &error));
-        }
-        // too many of them, or to where this one must not lead
-        if error.is_redirect() {
-            return Self::Final(Error::caused(ErrorKind::Image, "following redirects", &error));
         }
         let what = match (error.is_timeout(), error.is_connect()) {
             (true, true) => "connecting: timed out",
@@ -120,39 +126,11 @@ impl Failure {
         }
     }
 
-    /// An error of the registry client.
-    pub(super) fn of_client(error: OciDistributionError) -> Self {
-        match error {
-            OciDistributionError::RequestError(error) => Self::of_http(error),
-            OciDistributionError::ServerError { code, message, .. } => {
-                let status = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);
-                Self::of_status(status, message.as_bytes())
-            }
-            OciDistributionError::RegistryError { envelope, .. } => Self::of_envelope(&envelope),
-            OciDistributionError::UnauthorizedError { .. } => Self::of_status(StatusCode::UNAUTHORIZED, b""),
-            OciDistributionError::IoError(error) => Self::of_stream(error),
-            other => Self::Final(Error::caused(ErrorKind::Image, "talking to the registry", &other)),
-        }
-    }
-
     /// An error in the middle of a body.
     pub(super) fn of_stream(error: std::io::Error) -> Self {
         match error.downcast::<reqwest::Error>() {
             Ok(error) => Self::of_http(error),
             Err(error) => Self::Transient(Error::caused(ErrorKind::Image, "transferring", &error)),
-        }
-    }
-
-    /// The client keeps the status of such answers to itself; the code says the same.
-    fn of_envelope(envelope: &OciEnvelope) -> Self {
-        let error = Error::new(ErrorKind::Image, said_in(envelope));
-        let has = |code: OciErrorCode| envelope.errors.iter().any(|error| error.code == code);
-        if has(OciErrorCode::Toomanyrequests) {
-            return Self::Transient(error);
-        }
-        match has(OciErrorCode::Unauthorized) || has(OciErrorCode::Denied) {
-            true => Self::Denied(error),
-            false => Self::Final(not_found(error)),
         }
     }
 }

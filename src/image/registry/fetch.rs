@@ -4,10 +4,8 @@ use std::str::FromStr;
 
 use futures_util::{StreamExt, TryStreamExt};
 use oci_distribution::client::{BlobResponse, SizedStream};
-use oci_distribution::errors::{DigestError, OciDistributionError, OciErrorCode};
-use oci_distribution::manifest::OciDescriptor;
 use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 
 use super::failure::Failure;
 use super::place::Visit;
@@ -160,52 +158,19 @@ async fn pump(pace: Pace, mut stream: SizedStream, sink: &mut dyn Sink) -> Resul
             }
             // all that was wanted is there; what it is worth is for the sink to say
             Err(_) if sink.offset() == size => return Ok(()),
-            // the client's own check, at the end of the stream
-            Err(error) if error.get_ref().is_some_and(|inner| inner.is::<DigestError>()) => break,
             Err(error) => return Err(Failure::of_stream(error)),
         }
     }
     Ok(())
 }
 
-/// Asks for what is lacking. The client does it where a blob is wanted whole and nothing is
-/// unusual; of ranges it does not tell which one came.
+/// Asks for what is lacking.
 async fn open_blob(
     visit: &mut Visit<'_, '_>,
     digest: &Digest,
     sink: &mut dyn Sink,
 ) -> Result<BlobResponse, Failure> {
-    let asked = visit.ask(|clients| {
-        let oci = clients.oci.clone().map(|oci| (oci, clients.named.clone()));
-        (oci, clients.get("blobs", digest.as_ref()))
-    });
-    let (oci, request) = asked.await?;
-    if let Some((oci, named)) = oci.filter(|_| sink.offset() == 0) {
-        let descriptor = OciDescriptor { digest: digest.to_string(), ..OciDescriptor::default() };
-        match oci.pull_blob_stream_partial(&named, &descriptor, 0, None).await {
-            Ok(response) => return Ok(response),
-            Err(error) if is_better_asked_again(&error) => {}
-            Err(error) => return Err(Failure::of_client(error)),
-        }
-    }
-    open_rest(request, sink).await
-}
-
-/// Whether what the client says is not all there is to know.
-fn is_better_asked_again(error: &OciDistributionError) -> bool {
-    match error {
-        // a header that makes no sense, whatever the bytes may be
-        OciDistributionError::DigestError(_) => true,
-        // it keeps headers to itself, and one may say when to come back
-        OciDistributionError::ServerError { code, .. } => matches!(code, 429 | 503),
-        OciDistributionError::RegistryError { envelope, .. } => {
-            envelope.errors.iter().any(|error| error.code == OciErrorCode::Toomanyrequests)
-        }
-        _ => false,
-    }
-}
-
-async fn open_rest(request: RequestBuilder, sink: &mut dyn Sink) -> Result<BlobResponse, Failure> {
+    let request = visit.ask(|clients| clients.get("blobs", digest.as_ref())).await?;
     let request = match sink.offset() {
         0 => request,
         offset => request.header(RANGE, format!("bytes={offset}-")),

@@ -16,6 +16,7 @@ mod place;
 mod proxy;
 mod retry;
 mod source;
+mod transport;
 mod trust;
 mod verifier;
 

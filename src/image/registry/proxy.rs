@@ -33,12 +33,6 @@ impl Route {
     }
 }
 
-/// Whether there is any proxy to be spared.
-pub(super) fn is_configured() -> bool {
-    let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-    names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-}
-
 /// Only what the library does not understand; the rest is left to it.
 fn spares(entry: &str, host: &str, port: &str) -> bool {
     let (name, wanted) = split(entry);

@@ -139,6 +139,13 @@ impl Trust {
     }
 }
 
+/// Reads what the user has named.
+/// Fails with [`ErrorKind::Usage`] for a file that is no good, and for what is no host.
+pub(super) fn check(access: &Access) -> Result<()> {
+    access.ca_files.iter().try_for_each(|path| authorities(path).map(drop))?;
+    proof(&access.insecure, "", Proof::Certificate).map(drop)
+}
+
 /// `given` are hosts, which mean every port, or hosts with ports.
 fn proof(given: &[String], registry: &str, configured: Proof) -> Result<Proof> {
     let mut proof = configured;

@@ -1,13 +1,14 @@
-//! Certificates of servers that are their own authority.
+//! Certificates of servers: those that are their own authority, and those that were refused.
 //!
 //! `openssl req -x509`, with which most private registries begin, marks the server's certificate as
 //! an authority's. Go's tools take it where it is trusted itself; webpki never does
 //! (`CaUsedAsEndEntity`), so it is compared here, byte by byte, with what the user has named.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
@@ -40,6 +41,70 @@ pub(super) fn config(trust: &Trust) -> Result<ClientConfig, TlsError> {
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Refuses every server, and keeps the certificate that it showed.
+///
+/// The HTTP library hands certificates out too, but not those behind a proxy.
+#[derive(Debug)]
+pub(super) struct Onlooker {
+    provider: CryptoProvider,
+    seen: Mutex<Option<Vec<u8>>>,
+}
+
+impl Onlooker {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { provider: rustls::crypto::ring::default_provider(), seen: Mutex::new(None) })
+    }
+
+    /// TLS that ends where the server has shown its certificate.
+    pub(super) fn config(self: &Arc<Self>) -> Result<ClientConfig, TlsError> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()))
+            .with_safe_default_protocol_versions()?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(self.clone());
+        Ok(builder.with_no_client_auth())
+    }
+
+    /// The certificate in DER.
+    pub(super) fn seen(&self) -> Option<Vec<u8>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ServerCertVerifier for Onlooker {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 impl ServerCertVerifier for Pinning {

@@ -745,8 +745,12 @@ fn a_signal_ends_the_program_and_the_helper_that_it_waits_for() {
     }
 }
 
-/// Whether there is such a process that has not ended.
+/// Whether there is such a process that does not end; one that was killed takes a moment.
 fn is_alive(pid: u32) -> bool {
-    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    !state.is_empty() && !state.contains(") Z ")
+    let ended = || {
+        let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        state.is_empty() || state.contains(") Z ")
+    };
+    let tries = std::iter::repeat_with(ended).take(200);
+    !tries.inspect(|_| std::thread::sleep(Duration::from_millis(5))).any(|ended| ended)
 }

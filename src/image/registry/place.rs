@@ -64,7 +64,7 @@ impl<'a> Place<'a> {
         if !self.wait().is_zero() {
             tokio::time::sleep(self.wait()).await;
         }
-        let mut visit = Visit { place: self, token: 0, reached: 0 };
+        let mut visit = Visit { place: self, token: self.renewals.get(), reached: 0 };
         let (mut renewals, mut served) = (0, self.served.get());
         loop {
             let outcome = request(&mut visit).await;
@@ -165,8 +165,8 @@ impl Visit<'_, '_> {
             Some(clients) => clients,
             none => none.insert(Clients::new(&place.endpoint, &place.options, place.access)?),
         };
-        clients.authenticate().await?;
         self.token = place.renewals.get();
+        clients.authenticate().await?;
         Ok(take(clients))
     }
 }

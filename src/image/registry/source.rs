@@ -34,6 +34,8 @@ struct Wish {
     best: u64,
     /// The latest of each place.
     tries: Vec<Option<Try>>,
+    /// Whose is the latest.
+    last: Option<usize>,
 }
 
 struct Try {
@@ -72,13 +74,17 @@ impl<'a> Source<'a> {
             let before = wish.best;
             for at in self.round(&wish) {
                 let place = &self.places[at];
+                wish.tell(at, &self.places);
                 let mut reached = 0;
                 match place.visit(&mut reached, &mut request).await {
                     Ok(value) => {
                         self.preferred.set(at);
                         return Ok(value);
                     }
-                    Err(failure) => wish.note(at, place, place.judge(failure).await)?,
+                    Err(failure) => {
+                        let judgement = place.judge(failure).await;
+                        wish.note(at, judgement).map_err(|error| error.context(wish.from(place)))?;
+                    }
                 }
                 if reached >= wish.best + PROGRESS {
                     wish.best = reached;
@@ -106,7 +112,7 @@ impl<'a> Source<'a> {
 impl Wish {
     fn new(what: String, places: usize) -> Self {
         let tries = std::iter::repeat_with(|| None).take(places).collect();
-        Self { what, failed: 0, best: 0, tries }
+        Self { what, failed: 0, best: 0, tries, last: None }
     }
 
     fn is_open(&self, at: usize) -> bool {
@@ -118,20 +124,27 @@ impl Wish {
     }
 
     /// Fails where it makes no sense to go on.
-    fn note(&mut self, at: usize, place: &Place<'_>, judgement: Judgement) -> Result<()> {
+    fn note(&mut self, at: usize, judgement: Judgement) -> Result<()> {
         let (error, outlook) = match judgement {
-            Judgement::Stop(error) => return Err(error.context(self.from(place))),
+            Judgement::Stop(error) => return Err(error),
             Judgement::Leave(error) => (error, Outlook::Hopeless),
             Judgement::Return(error) => (error, Outlook::Open),
         };
-        match outlook {
-            // with one place it is the end, and the caller's to report
-            Outlook::Hopeless if self.tries.len() == 1 => {}
-            Outlook::Hopeless => tracing::warn!("{}: {error}; looking elsewhere", self.from(place)),
-            Outlook::Open => tracing::warn!("{}: {error}", self.from(place)),
-        }
         self.tries[at] = Some(Try { error, outlook });
+        self.last = Some(at);
         Ok(())
+    }
+
+    /// Logs the last failure, and that it was not the last word: this is the next to be asked.
+    fn tell(&self, next: usize, places: &[Place<'_>]) {
+        let failed = self.last.and_then(|last| Some((last, self.tries[last].as_ref()?)));
+        if let Some((last, Try { error, .. })) = failed {
+            let how = match last == next {
+                true => "trying again".to_owned(),
+                false => format!("going on with {}", places[next].name),
+            };
+            tracing::warn!("{}: {error}; {how}", self.from(&places[last]));
+        }
     }
 
     fn from(&self, place: &Place<'_>) -> String {

@@ -40,19 +40,22 @@ pub(super) fn fetch(
         report_one(store, layer, State::Unchecked, watch)?;
     }
     let watch = RefCell::new(watch);
-    for layer in &missing {
-        match store.slot(&layer.digest, layer.size, Presence::BySize, interrupt)? {
+    let mut downloads = Vec::new();
+    for (layer, slot) in slots(store, &missing, interrupt)? {
+        match slot {
             Slot::Present => report_one(store, layer, State::Unchecked, &mut **watch.borrow_mut())?,
             Slot::Absent(partial) => {
                 let mut coming = Coming::new(layer, *partial, &watch);
                 // what an earlier run left
                 coming.tell()?;
-                registry.blob(&layer.digest, &mut coming)?;
-                coming.partial.place()?;
-                report_one(store, layer, State::Checked, &mut **watch.borrow_mut())?;
+                downloads.push((layer.digest.clone(), coming));
             }
         }
     }
+    registry.blobs(downloads, &mut |_, coming: Coming<'_, '_>| {
+        coming.partial.place()?;
+        report_one(store, coming.layer, State::Checked, &mut **watch.borrow_mut())
+    })?;
     // a manifest may give one digest two sizes
     match store.missing_layers(image).first() {
         None => Ok(()),
@@ -61,6 +64,19 @@ pub(super) fn fetch(
             Err(Error::new(ErrorKind::Image, why))
         }
     }
+}
+
+/// Takes all of them to be written, in the order of their digests: two processes with images that
+/// have the same layers in another order would wait for each other.
+fn slots<'l>(store: &Store, layers: &'l [Layer], interrupt: &Interrupt) -> Result<Vec<(&'l Layer, Slot)>> {
+    let mut order: Vec<_> = layers.iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| a.digest.as_ref().cmp(b.digest.as_ref()));
+    let mut slots = Vec::new();
+    for (at, layer) in order {
+        slots.push((at, layer, store.slot(&layer.digest, layer.size, Presence::BySize, interrupt)?));
+    }
+    slots.sort_by_key(|(at, ..)| *at);
+    Ok(slots.into_iter().map(|(_, layer, slot)| (layer, slot)).collect())
 }
 
 /// A layer under way. The registry fills partial blobs of the store; neither knows the other.

@@ -29,9 +29,11 @@ pub enum Fault {
     Silence(usize),
     /// A pause after so many bytes, then the rest.
     Pause(usize, Duration),
+    /// The body comes in single bytes with such pauses between them.
+    Drip(Duration),
     /// `Range` is not heeded.
     NoRange,
-    /// A header is set.
+    /// A header is set, be it true or not.
     Header(&'static str, String),
     /// The body is another.
     Body(Vec<u8>),
@@ -54,6 +56,9 @@ struct State {
     rules: Vec<Rule>,
     log: Vec<Request>,
     guard: Guard,
+    /// Blobs under way now, and at most so far.
+    busy: usize,
+    peak: usize,
 }
 
 /// Serves on a loopback port until the test process ends.
@@ -137,6 +142,16 @@ impl FaultyRegistry {
         self.state.lock().unwrap().guard.revoke();
     }
 
+    /// Each token given out is good for so many requests.
+    pub fn limit_tokens(&self, requests: usize) {
+        self.state.lock().unwrap().guard.limit(requests);
+    }
+
+    /// How many blobs were under way at once, at most.
+    pub fn peak(&self) -> usize {
+        self.state.lock().unwrap().peak
+    }
+
     /// Goes wrong `times` times for requests whose path ends in `suffix`.
     pub fn fault(&self, suffix: &str, times: usize, fault: Fault) {
         let rule = Rule { suffix: suffix.to_owned(), fault, left: times };
@@ -172,6 +187,7 @@ enum Stop {
     Mute,
     Silence,
     Pause(Duration),
+    Drip(Duration),
 }
 
 fn is_tls(stream: &TcpStream) -> bool {
@@ -188,8 +204,16 @@ fn refuse_tls(mut stream: TcpStream) {
 fn serve(stream: impl Read + Write, state: &Mutex<State>) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read_request(&mut stream) {
+        let is_blob = usize::from(request.target.contains("/blobs/"));
         let answer = answer(&request, state);
-        if !write(stream.get_mut(), &request, answer) {
+        let count = |state: &mut State| {
+            state.busy += is_blob;
+            state.peak = state.peak.max(state.busy);
+        };
+        count(&mut state.lock().unwrap());
+        let goes_on = write(stream.get_mut(), &request, answer);
+        state.lock().unwrap().busy -= is_blob;
+        if !goes_on {
             return;
         }
     }
@@ -263,6 +287,7 @@ fn spoil(answer: &mut Answer, fault: Fault) {
         Fault::Mute => answer.stop = Some((0, Stop::Mute)),
         Fault::Silence(after) => answer.stop = Some((after, Stop::Silence)),
         Fault::Pause(after, pause) => answer.stop = Some((after, Stop::Pause(pause))),
+        Fault::Drip(pause) => answer.stop = Some((0, Stop::Drip(pause))),
         Fault::NoRange => {}
         Fault::Header(name, value) => {
             answer.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
@@ -278,7 +303,10 @@ fn write(stream: &mut impl Write, request: &Request, answer: Answer) -> bool {
         std::thread::sleep(LONG);
         return false;
     }
-    let mut head = format!("HTTP/1.1 {} Status\r\nContent-Length: {}\r\n", answer.status, answer.body.len());
+    let mut head = format!("HTTP/1.1 {} Status\r\n", answer.status);
+    if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Length")) {
+        head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+    }
     answer.headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     head.push_str("\r\n");
     if stream.write_all(head.as_bytes()).is_err() || request.method == "HEAD" {
@@ -299,5 +327,9 @@ fn write(stream: &mut impl Write, request: &Request, answer: Answer) -> bool {
             std::thread::sleep(pause);
             stream.write_all(rest).and_then(|()| stream.flush()).is_ok()
         }
+        Stop::Drip(pause) => rest.iter().all(|byte| {
+            std::thread::sleep(pause);
+            stream.write_all(&[*byte]).and_then(|()| stream.flush()).is_ok()
+        }),
     }
 }

@@ -29,6 +29,9 @@ pub struct Guard {
     login: Option<Login>,
     issued: usize,
     revoked: usize,
+    /// For how many requests a token is good, and for how many each has been used.
+    limit: Option<usize>,
+    used: Vec<usize>,
 }
 
 impl Guard {
@@ -38,6 +41,17 @@ impl Guard {
 
     pub fn revoke(&mut self) {
         self.revoked = self.issued;
+    }
+
+    pub fn limit(&mut self, requests: usize) {
+        self.limit = Some(requests);
+    }
+
+    /// Counts a use of a token; false where it is one too many.
+    fn spend(&mut self, number: usize) -> bool {
+        self.used.resize(self.used.len().max(number + 1), 0);
+        self.used[number] += 1;
+        number > self.revoked && self.limit.is_none_or(|limit| self.used[number] <= limit)
     }
 
     /// `None` for those who may pass.
@@ -72,10 +86,8 @@ impl Guard {
             Login::Basic(pair) => (is_basic(pair), "Basic realm=\"test\"".to_owned()),
             _ => {
                 let number = shown.and_then(|it| it.strip_prefix("Bearer s3cret-")?.parse::<usize>().ok());
-                (
-                    number.is_some_and(|number| number > self.revoked),
-                    format!("Bearer realm=\"http://{host}/token\",service=\"test\""),
-                )
+                let passes = number.is_some_and(|number| self.spend(number));
+                (passes, format!("Bearer realm=\"http://{host}/token\",service=\"test\""))
             }
         };
         (!passes).then(|| {

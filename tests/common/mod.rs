@@ -2,6 +2,7 @@
 // every test file compiles this module and uses its own part of it
 #![allow(dead_code)]
 
+pub mod cache;
 pub mod docker_registry;
 pub mod faulty;
 pub mod guard;

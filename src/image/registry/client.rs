@@ -1,6 +1,6 @@
 //! What is known of one repository, and how it is asked.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use oci_distribution::Reference as Named;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -23,7 +23,8 @@ use crate::error::{Doing, ErrorKind, Result};
 /// hosts without authorities, and hashes every blob once more.
 pub(super) struct Clients {
     http: reqwest::Client,
-    transport: Transport,
+    /// Shared with the requests under way.
+    transport: Arc<Transport>,
     named: Named,
     scheme: Scheme,
     /// Tried in order whenever there is no authorization yet.
@@ -48,12 +49,13 @@ enum Lookup {
 }
 
 /// A request for a manifest or a blob.
-pub(super) struct Request<'c> {
-    clients: &'c Clients,
+pub(super) struct Request {
+    transport: Arc<Transport>,
+    route: Route,
     builder: RequestBuilder,
 }
 
-impl Request<'_> {
+impl Request {
     pub(super) fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         // those that are no values are never made
         if let Ok(value) = value.try_into() {
@@ -64,7 +66,7 @@ impl Request<'_> {
 
     /// Sends it, and follows where the registry sends us.
     pub(super) async fn send(self) -> Result<Response, Failure> {
-        self.clients.transport.send(self.builder, self.clients.route).await
+        self.transport.send(self.builder, self.route).await
     }
 }
 
@@ -81,7 +83,7 @@ impl Clients {
         let named = Named::with_tag(registry, repository, String::new());
         Ok(Self {
             http,
-            transport: Transport::new(access, options),
+            transport: Arc::new(Transport::new(access, options)),
             named,
             scheme: schemes[0],
             schemes,
@@ -177,7 +179,7 @@ impl Clients {
     }
 
     /// A request for a manifest or blob; `kind` is `manifests` or `blobs`.
-    pub(super) fn get(&self, kind: &str, name: &str) -> Request<'_> {
+    pub(super) fn get(&self, kind: &str, name: &str) -> Request {
         let path = format!("{kind}/{name}");
         let builder = self.http.get(self.url(&path));
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
@@ -185,7 +187,7 @@ impl Clients {
             Some(authorization) => authorization.apply(builder),
             None => builder,
         };
-        Request { clients: self, builder }
+        Request { transport: self.transport.clone(), route: self.route, builder }
     }
 
     /// What may help against a refusal.

@@ -1,9 +1,12 @@
 //! What a failed request means: whether it is worth repeating, and what the registry said.
 
+use std::time::Duration;
+
 use oci_distribution::errors::OciEnvelope;
 use reqwest::StatusCode;
 
 use super::fetch::body;
+use super::retry::retry_after;
 use crate::error::{Error, ErrorKind};
 
 /// Bodies of errors may be whole web pages.
@@ -13,8 +16,12 @@ const ERROR_BODY_LIMIT: u64 = 64 << 10;
 pub(super) enum Failure {
     /// It would fail again.
     Final(Error),
+    /// The fault is on this side; another registry would not help.
+    Ours(Error),
     /// The network or the registry may be well again in a moment.
     Transient(Error),
+    /// The registry has said when to come back.
+    Busy(Error, Duration),
     /// The registry wants to know who asks.
     Unauthorized(Error),
     /// It knows, and does not give it.
@@ -41,7 +48,9 @@ impl Failure {
     pub(super) fn context(self, doing: &str) -> Self {
         match self {
             Self::Final(error) => Self::Final(error.context(doing)),
+            Self::Ours(error) => Self::Ours(error.context(doing)),
             Self::Transient(error) => Self::Transient(error.context(doing)),
+            Self::Busy(error, wait) => Self::Busy(error.context(doing), wait),
             Self::Unauthorized(error) => Self::Unauthorized(error.context(doing)),
             Self::Denied(error) => Self::Denied(error.context(doing)),
             Self::Untrusted(error) => Self::Untrusted(error.context(doing)),
@@ -49,14 +58,18 @@ impl Failure {
         }
     }
 
-    /// The same with the body of the answer.
+    /// An answer that is not the wanted one.
     pub(super) async fn of_response(response: reqwest::Response) -> Self {
         let status = response.status();
+        let wait = retry_after(status, response.headers());
         let body = body(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
-        Self::of_status(status, &body)
+        match (Self::of_status(status, &body), wait) {
+            (Self::Transient(error), Some(wait)) => Self::Busy(error, wait),
+            (failure, _) => failure,
+        }
     }
 
-    /// An answer that is not the wanted one.
+    /// The same by its parts.
     pub(super) fn of_status(status: StatusCode, body: &[u8]) -> Self {
         let said = match serde_json::from_slice::<OciEnvelope>(body) {
             Ok(envelope) => said_in(&envelope),

@@ -22,6 +22,8 @@ pub struct Options {
     pub configuration: PathBuf,
     pub documents: Source,
     pub cache: PathBuf,
+    /// Caches that are only read from; those of the configuration come after them.
+    pub additional_caches: Vec<PathBuf>,
     /// Where records of runs and logs are kept.
     pub state: PathBuf,
     pub pull: PullPolicy,
@@ -57,12 +59,14 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let mount = &site.configuration.container.volume;
     let volume = Volume::open(&mount.host, &mount.container)?;
     let runtime = options.runtime.unwrap_or(site.configuration.container.runtime);
+    let additional_caches = additional_caches(&options, &site);
     let mut container = container::driver(
         runtime,
         container::Options {
             reference: site.reference,
             pull: options.pull,
             access: options.access,
+            additional_caches,
             cache: options.cache,
             state: options.state,
             interrupt: interrupt.clone(),
@@ -90,6 +94,12 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     interrupt.check()?;
     volume.commit(&run_dir)?;
     Ok(image)
+}
+
+/// The command line's and environment's, then the configuration's.
+fn additional_caches(options: &Options, site: &Site) -> Vec<PathBuf> {
+    let configured = &site.configuration.container.additional_rootfs_caches;
+    options.additional_caches.iter().chain(configured).cloned().collect()
 }
 
 impl Site {

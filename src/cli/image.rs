@@ -122,17 +122,31 @@ impl Common {
         Store::open(&self.cache.dir()?)
     }
 
+    /// The own cache alone, for commands that change it.
     fn existing(&self) -> Result<Option<Store>> {
         Store::open_existing(&self.cache.dir()?)
     }
 
-    /// For commands that name what they want.
-    fn required(&self) -> Result<Store> {
-        self.existing()?.ok_or_else(|| match self.cache.dir() {
+    /// All caches, for commands that read; `None` where there is none at all.
+    fn all(&self) -> Result<Option<Store>> {
+        let (dir, additional) = (self.cache.dir()?, self.cache.additional()?);
+        let own = Store::open_existing(&dir)?;
+        let is_there = own.is_some();
+        let store = own.map_or_else(|| Store::absent(&dir), Ok)?.with_additional(&additional);
+        Ok(Some(store).filter(|store| is_there || !store.additional().is_empty()))
+    }
+
+    /// Why a command that names what it wants cannot have it.
+    fn no_cache(&self) -> Error {
+        match self.cache.dir() {
             Ok(dir) => Error::new(ErrorKind::Image, format!("there is no rootfs cache {}", dir.display()))
                 .hint("name another with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE"),
             Err(error) => error,
-        })
+        }
+    }
+
+    fn required(&self) -> Result<Store> {
+        self.all()?.ok_or_else(|| self.no_cache())
     }
 
     fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
@@ -161,16 +175,17 @@ pub fn run(command: ImageCommand) -> Result<()> {
         ImageCommand::Load { path, name, common } => load(&path, name.as_ref(), &common),
         ImageCommand::Save { references, file, common } => save(&references, &file, &common),
         ImageCommand::Ls { common } => {
-            let images = common.existing()?.map_or_else(|| Ok(Vec::new()), |store| store.list())?;
+            let images = common.all()?.map_or_else(|| Ok(Vec::new()), |store| store.list())?;
             let result = Images { images };
-            common.print(&result, || text::listed(&result.images))
+            common.print(&result, || text::listed(&result.images, &own_cache(&common)))
         }
         ImageCommand::Inspect { reference, common } => {
             let image = inspect::inspect(&common.required()?, &reference)?;
             common.print(&image, || text::inspected(&image))
         }
         ImageCommand::Rm { references, common } => {
-            let result = Images { images: common.required()?.remove(&references)? };
+            let own = common.existing()?.ok_or_else(|| common.no_cache())?;
+            let result = Images { images: own.remove(&references)? };
             common.print(&result, || text::removed(&result.images))
         }
         ImageCommand::Prune { all, common } => prune(if all { Half::All } else { Half::Old }, &common),
@@ -185,7 +200,7 @@ pub fn run(command: ImageCommand) -> Result<()> {
 }
 
 fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Common) -> Result<()> {
-    let store = common.store()?;
+    let store = common.store()?.with_additional(&common.cache.additional()?);
     let _in_use = store.lock_shared()?;
     let interrupt = Interrupt::from_signals()?;
     // the layers are wanted even where a rootfs is there: they are what is saved and carried
@@ -209,6 +224,12 @@ fn load(path: &Path, name: Option<&Reference>, common: &Common) -> Result<()> {
     };
     let result = Images { images };
     common.print(&result, || text::loaded(&result.images))
+}
+
+/// The canonical path of the own cache as results have it.
+fn own_cache(common: &Common) -> String {
+    let dir = common.cache.dir().unwrap_or_default();
+    std::fs::canonicalize(&dir).unwrap_or(dir).display().to_string()
 }
 
 fn standard_input() -> Result<File> {

@@ -76,6 +76,7 @@ impl IsogenArgs {
             configuration,
             documents: source(self.documents)?,
             cache: self.cache.dir()?,
+            additional_caches: self.cache.additional()?,
             state: state_dir(self.state_dir)?,
             pull: self.pull,
             access: self.registry.access(),

@@ -125,7 +125,7 @@ impl Wanted<'_> {
             },
             None => format!("has it not for {}{}", self.platform, self.others(store)),
         };
-        let why = format!("finding image {}: cache {} {lacking}", self.reference, store.path().display());
+        let why = format!("finding image {}: cache {} {lacking}", self.reference, store.describe());
         Err(Error::new(ErrorKind::Image, why).hint(self.remedy()))
     }
 

@@ -17,6 +17,7 @@ use crate::container::driver::{Container, KeepContainer, Options, Run};
 use crate::container::log::Log;
 use crate::container::record::Record;
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::image::layer::Layer;
 use crate::image::platform::Platform;
 use crate::image::store::{CacheLock, Store};
 use crate::image::{self, Image, PullPolicy, Wanted, registry, rootfs};
@@ -52,8 +53,9 @@ impl OciDriver {
     /// The image from the cache or its registry.
     fn acquire(&self, store: &Store, rung: &Rung, policy: PullPolicy) -> Result<Image> {
         let mapping = rung.mapping();
-        let unpacked =
-            |image: &Image| matches!(rootfs::find(store.path(), &mapping, &image.layers), Ok(Some(_)));
+        let unpacked = |image: &Image| {
+            matches!(rootfs::find_in(store.all_rootfs_dirs(), &mapping, &image.layers), Ok(Some(_)))
+        };
         let Options { reference, access, interrupt, .. } = &self.options;
         let wanted = Wanted {
             reference,
@@ -70,28 +72,36 @@ impl OciDriver {
     /// be damaged are fetched once more where a registry may be asked.
     fn rootfs(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
         leftovers::sweep(rung, store.path())?;
-        if let Some(found) = rootfs::find(store.path(), &rung.mapping(), &image.layers)? {
+        if let Some(found) = rootfs::find_in(store.all_rootfs_dirs(), &rung.mapping(), &image.layers)? {
             return Ok(found.path().to_owned());
         }
-        match self.unpack(store, rung, image) {
-            Err(error) if error.kind() == ErrorKind::Image => {
-                let damaged = store.damaged_layers(image, &self.options.interrupt)?;
-                if damaged.is_empty() {
-                    return Err(error);
-                }
-                if !self.may_ask_a_registry() {
-                    return Err(error.hint("`airshipctl image verify` tells what in the cache is damaged"));
-                }
-                for layer in &damaged {
-                    tracing::warn!("{error}; fetching {} again", layer.digest);
-                    store.discard_blob(layer)?;
-                }
-                // the same image, even where its tag has moved since
-                self.acquire(store, rung, PullPolicy::Missing)?;
-                self.unpack(store, rung, image)
+        loop {
+            match self.unpack(store, rung, image) {
+                Err(error) if error.kind() == ErrorKind::Image => self.replace(store, rung, image, error)?,
+                unpacked => return unpacked,
             }
-            unpacked => unpacked,
         }
+    }
+
+    /// Finds the damaged blobs that made unpacking fail, and other ones in their place: in the next
+    /// cache that has them, else in the registry. Fails with `error` where nothing is to be had.
+    fn replace(&self, store: &Store, rung: &Rung, image: &Image, error: Error) -> Result<()> {
+        let damaged = store.damaged_layers(image, &self.options.interrupt)?;
+        if damaged.is_empty() {
+            return Err(error);
+        }
+        if store.pass_over(&damaged) {
+            return Ok(());
+        }
+        if !self.may_ask_a_registry() {
+            return Err(error.hint("`airshipctl image verify` tells what in the cache is damaged"));
+        }
+        for layer in &damaged {
+            tracing::warn!("{error}; fetching {} again", layer.digest);
+            store.discard_blob(layer)?;
+        }
+        // the same image, even where its tag has moved since
+        self.acquire(store, rung, PullPolicy::Missing).map(drop)
     }
 
     fn may_ask_a_registry(&self) -> bool {
@@ -100,8 +110,9 @@ impl OciDriver {
 
     fn unpack(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
         tracing::info!("Unpacking {} layers", image.layers.len());
-        let task =
-            Task::Unpack { cache: store.path().to_owned(), manifest: image.manifest_digest.to_string() };
+        let blob = |layer: &Layer| Some((layer.clone(), store.blob_path(layer)?));
+        let layers = image.layers.iter().filter_map(blob).collect();
+        let task = Task::Unpack { cache: store.path().to_owned(), layers };
         let unpacked = Helper::spawn(rung, task, Surroundings::default())?
             .call(Some(&self.options.interrupt))
             .inspect_err(|_| {
@@ -170,7 +181,7 @@ impl Container for OciDriver {
     fn pull(&mut self) -> Result<()> {
         leftovers::reap_dead(&self.options.state);
         let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
-        let store = Store::open(&self.options.cache)?;
+        let store = Store::open(&self.options.cache)?.with_additional(&self.options.additional_caches);
         let lock = store.lock_shared()?;
         let image = self.acquire(&store, &rung, self.options.pull)?;
         tracing::info!("Using image {}@{}", self.options.reference, image.manifest_digest);

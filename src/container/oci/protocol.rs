@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::image::layer::Layer;
 
 /// Both ends are the same executable; the number guards against a mix-up all the same.
 pub const VERSION: u32 = 1;
@@ -79,8 +80,8 @@ pub struct Job {
 pub enum Task {
     /// Do all that a run does to this host's kernel, and leave nothing.
     Probe,
-    /// Apply the layers of the image with this manifest digest.
-    Unpack { cache: PathBuf, manifest: String },
+    /// Apply these layers, lowest first, each with the file of its blob.
+    Unpack { cache: PathBuf, layers: Vec<(Layer, PathBuf)> },
     /// Remove what killed unpacks of this mapping left in the cache.
     Sweep { cache: PathBuf },
     /// Run a container.

@@ -74,6 +74,25 @@ pub fn find(cache: &Path, mapping: &Mapping, layers: &[Layer]) -> Result<Option<
     Slot::new(cache, mapping, layers)?.find()
 }
 
+/// The first that one of these caches has, the own one first; of the others it has to be the
+/// caller's own too, and one that cannot be read is passed over.
+///
+/// Fails with [`ErrorKind::Image`](crate::error::ErrorKind::Image) where the first cannot be read.
+pub fn find_in<'a>(
+    caches: impl Iterator<Item = &'a Path>,
+    mapping: &Mapping,
+    layers: &[Layer],
+) -> Result<Option<Rootfs>> {
+    for (number, cache) in caches.enumerate() {
+        match find(cache, mapping, layers) {
+            Ok(None) => {}
+            Err(error) if number > 0 => tracing::warn!("{error}"),
+            found => return found,
+        }
+    }
+    Ok(None)
+}
+
 /// What to unpack, where and as whom.
 #[derive(Clone, Copy)]
 pub struct Unpack<'a> {

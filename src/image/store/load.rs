@@ -194,7 +194,7 @@ impl Loader<'_> {
     /// Layers first: a document that is there says that what it names may be there too.
     fn store_all(&self, plan: Plan) -> Result<()> {
         if let Take::Copy = self.take {
-            self.store.require_space(&self.store.absent(&plan.layers))?;
+            self.store.require_space(&self.store.absent_layers(&plan.layers))?;
         }
         for layer in &plan.layers {
             self.store_layer(layer)

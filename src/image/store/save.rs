@@ -67,12 +67,12 @@ impl Store {
 
     /// The entries of the archive's index, in a fixed order.
     fn entries_of(&self, references: &[Reference]) -> Result<Vec<Descriptor>> {
-        let index = layout::read_index(&self.dir)?;
         let mut entries: Vec<Descriptor> = Vec::new();
         for reference in references {
+            let index = self.index_with(reference)?;
             let mut found = names::matching(&index, reference);
             if found.is_empty() {
-                let why = format!("saving {reference}: cache {} has it not", self.dir.display());
+                let why = format!("saving {reference}: cache {} has it not", self.describe());
                 return Err(Error::new(ErrorKind::Image, why)
                     .hint("`airshipctl image ls` lists the names that are there"));
             }
@@ -108,7 +108,7 @@ impl Store {
     }
 
     fn complain_of_damage(&self, tree: &Tree) -> Result<()> {
-        let absent = |(digest, size): &&(Digest, u64)| blob::size(&self.dir, digest) != Some(*size);
+        let absent = |(digest, size): &&(Digest, u64)| self.place(digest, Some(*size)).is_none();
         let layer = tree.layers.iter().find(absent).map(|(digest, _)| Damage {
             digest: digest.clone(),
             state: Defect::Missing,
@@ -167,7 +167,7 @@ impl Store {
             }
             Member::Blob(digest, size) => {
                 header.set_size(*size);
-                let file = blob::open_plain(&blob::path(&self.dir, digest))?;
+                let file = blob::open_plain(&self.place_or_own(digest, *size))?;
                 let inner = Heeding { inner: BufReader::with_capacity(CHUNK, file), interrupt };
                 archive.append_data(&mut header, name, Verified::new(inner, digest, Some(*size))?)
             }

@@ -53,7 +53,7 @@ fn work(channels: &mut Channels) -> Result<serde_json::Value> {
     enter::mapping(&job.rung, channels)?;
     match job.task {
         Task::Probe => worker::probe(channels, &job.rung),
-        Task::Unpack { cache, manifest } => unpack::unpack(channels, &job.rung, &cache, &manifest),
+        Task::Unpack { cache, layers } => unpack::unpack(channels, &job.rung, &cache, &layers),
         Task::Sweep { cache } => unpack::sweep(&job.rung, &cache),
         Task::Run(task) => run::run(channels, &job.rung, &task),
         Task::Reap { run_dir } => reap::reap(&run_dir),

@@ -1,33 +1,33 @@
 //! The helper that applies layers, inside the mapping the rootfs is for.
 
-use std::path::Path;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 
 use super::Channels;
 use crate::container::oci::protocol::Down;
 use crate::container::oci::rung::Rung;
-use crate::error::{Doing, ErrorKind, Result};
-use crate::image::digest::Digest;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::image::layer::Layer;
 use crate::image::rootfs::{self, Unpack};
 use crate::image::store::Store;
 use crate::interrupt::Interrupt;
 
-/// Unpacks the image with this manifest digest from `cache` into `cache`.
+/// Applies layers, each with the file of its blob, into a rootfs of `cache`.
 pub fn unpack(
     channels: &mut Channels,
     rung: &Rung,
     cache: &Path,
-    manifest: &str,
+    layers: &[(Layer, PathBuf)],
 ) -> Result<serde_json::Value> {
     let interrupt = Interrupt::manual()?;
     watch(channels, interrupt.clone())?;
-    let digest =
-        Digest::from_str(manifest).doing(ErrorKind::Image, || format!("reading digest {manifest}"))?;
-    let store = Store::open(cache)?;
-    let image = store.image(&digest)?;
-    let mapping = rung.mapping();
-    let job = Unpack { cache, mapping: &mapping, ownership: rung.ownership(), layers: &image.layers };
-    let rootfs = rootfs::unpack(&job, &|layer| store.open_blob(layer), Some(&interrupt))?;
+    let (mapping, blobs) = (rung.mapping(), layers);
+    let layers: Vec<Layer> = blobs.iter().map(|(layer, _)| layer.clone()).collect();
+    let job = Unpack { cache, mapping: &mapping, ownership: rung.ownership(), layers: &layers };
+    let open = |layer: &Layer| match blobs.iter().find(|(other, _)| other == layer) {
+        Some((_, path)) => Store::open_file(path),
+        None => Err(Error::new(ErrorKind::Internal, format!("opening layer {}", layer.digest))),
+    };
+    let rootfs = rootfs::unpack(&job, &open, Some(&interrupt))?;
     serde_json::to_value(rootfs.path()).doing(ErrorKind::Internal, || "naming the rootfs".into())
 }
 

@@ -6,7 +6,7 @@ packages=(gcc libc6-dev file python3 mmdebstrap squashfs-tools zstd mtools grub-
   uidmap fakechroot fakeroot)
 case ${1:-} in
   demo) ;;
-  test) packages+=(docker-registry busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml) ;;
+  test) packages+=(docker-registry busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml strace) ;;
   *) echo "usage: setup.sh demo|test" >&2 && exit 2 ;;
 esac
 missing=()

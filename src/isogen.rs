@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::container::{self, Environment, KeepContainer, Run};
 use crate::error::{ErrorKind, Result};
 use crate::image::reference::Reference;
-use crate::image::registry::Access;
+use crate::image::registry::{Access, Reach};
 use crate::image::{PullPolicy, REFERENCE_BUILDER};
 use crate::interrupt::Interrupt;
 use crate::iso;
@@ -112,6 +112,11 @@ impl Site {
         let cloud_init = CloudInit::generate(&documents, &configuration)?;
         warn_of_host_name(&cloud_init, &reference);
         let network = options.network.or(configuration.container.network).unwrap_or(Network::None);
+        if options.access.reach == Reach::Offline && network == Network::Host {
+            tracing::warn!(
+                "--offline is about the image; the builder has this host's network, as configured"
+            );
+        }
         Ok(Self {
             staging: staging(&configuration, cloud_init, options.inputs_after)?,
             environment: environment(&configuration, network),

@@ -5,6 +5,8 @@ mod common;
 
 #[path = "image_caches/additional.rs"]
 mod additional;
+#[path = "image_caches/offline.rs"]
+mod offline;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -26,9 +26,9 @@ pub enum ImageCommand {
     Pull {
         #[arg(value_parser = Reference::parse)]
         reference: Reference,
-        /// When to ask the registry: missing, always or never.
-        #[arg(long, value_name = "WHEN", default_value = "always", value_parser = PullPolicy::from_str)]
-        pull: PullPolicy,
+        /// When to ask the registry: missing, always or never [default: always, with --offline never].
+        #[arg(long, value_name = "WHEN", value_parser = PullPolicy::from_str)]
+        pull: Option<PullPolicy>,
         #[command(flatten)]
         common: Common,
         #[command(flatten)]
@@ -170,6 +170,7 @@ struct Images<T> {
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
         ImageCommand::Pull { reference, pull: policy, registries, common } => {
+            let policy = registries.policy(policy, PullPolicy::Always)?;
             pull(&reference, policy, &registries.access(), &common)
         }
         ImageCommand::Load { path, name, common } => load(&path, name.as_ref(), &common),

@@ -85,7 +85,7 @@ pub struct Wanted<'a> {
 /// no good.
 pub fn acquire(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) -> Result<Image> {
     let found = wanted.find(store)?;
-    if wanted.policy == PullPolicy::Never || wanted.reference.is_local() {
+    if !wanted.may_ask() {
         return wanted.settle(store, found);
     }
     // what a digest names cannot change
@@ -99,10 +99,16 @@ pub fn acquire(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) -> Resu
 }
 
 impl Wanted<'_> {
+    fn may_ask(&self) -> bool {
+        self.policy != PullPolicy::Never
+            && !self.reference.is_local()
+            && self.access.reach == registry::Reach::Online
+    }
+
     /// What the cache has. Damage is an error only where no registry can repair it.
     fn find(&self, store: &Store) -> Result<Option<Image>> {
         match store.find(self.reference, self.platform) {
-            Err(error) if self.policy != PullPolicy::Never && !self.reference.is_local() => {
+            Err(error) if self.may_ask() => {
                 tracing::warn!("{error}; pulling it again");
                 Ok(None)
             }
@@ -119,9 +125,10 @@ impl Wanted<'_> {
     fn settle(&self, store: &Store, found: Option<Image>) -> Result<Image> {
         let lacking = match found {
             Some(image) if self.is_complete(store, &image) => return Ok(image),
-            Some(image) => match store.missing_layers(&image).first() {
-                Some(layer) => format!("lacks layer {} of it", layer.digest),
-                None => return Ok(image),
+            Some(image) => match store.missing_layers(&image).as_slice() {
+                [] => return Ok(image),
+                [only] => format!("lacks layer {} of it", only.digest),
+                [first, rest @ ..] => format!("lacks layer {} and {} more of it", first.digest, rest.len()),
             },
             None => format!("has it not for {}{}", self.platform, self.others(store)),
         };
@@ -146,6 +153,12 @@ impl Wanted<'_> {
         if self.reference.to_string() == REFERENCE_BUILDER {
             return "make the reference builder with scripts/builder/build.sh and load it with `airshipctl image load`"
                 .to_owned();
+        }
+        if self.access.reach == registry::Reach::Offline && !self.reference.is_local() {
+            let name = self.reference;
+            return format!(
+                "bring it: `airshipctl image save {name} FILE` where it is, `airshipctl image load FILE` here; or name a cache that has it with --additional-rootfs-cache"
+            );
         }
         match self.reference.is_local() {
             true => "load it with `airshipctl image load`; localhost/ is never looked for in a registry"

@@ -259,7 +259,8 @@ fn fetch(store: &Store, tree: &Tree, access: &Access, interrupt: &Interrupt) -> 
     match super::acquire(store, wanted, interrupt) {
         Ok(_) => Ok(()),
         Err(error) => {
-            tracing::warn!("{error}");
+            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            tracing::warn!("{error}{hint}");
             interrupt.check()
         }
     }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::image::PullPolicy;
 use crate::image::digest::sha256_hex;
 use crate::image::platform::Platform;
+use crate::image::registry::Reach;
 use crate::image::store::{Located, Store};
 use crate::site::config::{Network, Privilege};
 use crate::site::volume::Volume;
@@ -18,6 +19,7 @@ pub struct Plan {
     cache: std::path::PathBuf,
     additional: Vec<std::path::PathBuf>,
     pull: PullPolicy,
+    reach: Reach,
     image: Option<Located>,
 }
 
@@ -28,7 +30,8 @@ pub fn plan(options: &Options) -> Result<Plan> {
     let store = Store::open_existing(&options.cache)?.map_or_else(|| Store::absent(&options.cache), Ok)?;
     let additional = additional_caches(options, &site);
     let image = store.with_additional(&additional).locate(&site.reference, &Platform::host())?;
-    Ok(Plan { site, cache: options.cache.clone(), additional, pull: options.pull, image })
+    let (cache, pull, reach) = (options.cache.clone(), options.pull, options.access.reach);
+    Ok(Plan { site, cache, additional, pull, reach, image })
 }
 
 impl fmt::Display for Plan {
@@ -60,7 +63,7 @@ impl fmt::Display for Plan {
 
 impl Plan {
     fn may_ask_a_registry(&self) -> bool {
-        self.pull != PullPolicy::Never && !self.site.reference.is_local()
+        self.pull != PullPolicy::Never && !self.site.reference.is_local() && self.reach == Reach::Online
     }
 
     fn image_part(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

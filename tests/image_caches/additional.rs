@@ -98,7 +98,7 @@ fn a_damaged_blob_is_named_and_the_next_cache_or_the_registry_serves() {
     fs::remove_dir_all(site.path("cache")).unwrap();
     let said = stderr(&site.succeed(&one));
     assert!(said.contains(damaged[0].to_str().unwrap()), "{said}");
-    assert!(registry.requests().len() > 0);
+    assert!(!registry.requests().is_empty());
     assert_eq!(state(&first), before, "nobody repairs an additional cache");
 }
 

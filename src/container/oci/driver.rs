@@ -19,6 +19,7 @@ use crate::container::record::Record;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::layer::Layer;
 use crate::image::platform::Platform;
+use crate::image::registry::Reach;
 use crate::image::store::{CacheLock, Store};
 use crate::image::{self, Image, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::Network;
@@ -105,7 +106,8 @@ impl OciDriver {
     }
 
     fn may_ask_a_registry(&self) -> bool {
-        self.options.pull != PullPolicy::Never && !self.options.reference.is_local()
+        let Options { pull, reference, access, .. } = &self.options;
+        *pull != PullPolicy::Never && !reference.is_local() && access.reach == Reach::Online
     }
 
     fn unpack(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {

@@ -25,7 +25,7 @@ use super::digest::Digest;
 use super::reference::Reference;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
-pub use access::{Access, Places};
+pub use access::{Access, Places, Reach};
 use client::Clients;
 use failure::Failure;
 use mirrors::Endpoint;
@@ -100,6 +100,11 @@ impl<'a> Registry<'a> {
         access: &'a Access,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
+        // the last of several doors: nobody should have come so far
+        if access.reach == Reach::Offline {
+            let why = format!("asking {}: the network is not to be used", reference.registry());
+            return Err(Error::new(ErrorKind::Image, why).hint("leave --offline out"));
+        }
         let mut others = VecDeque::from(mirrors::endpoints(access, reference)?);
         let Some(first) = others.pop_front() else {
             return Err(Error::new(ErrorKind::Internal, "finding a place to look for the image"));

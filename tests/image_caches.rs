@@ -5,8 +5,12 @@ mod common;
 
 #[path = "image_caches/additional.rs"]
 mod additional;
+#[path = "image_caches/file_systems.rs"]
+mod file_systems;
 #[path = "image_caches/offline.rs"]
 mod offline;
+#[path = "image_caches/room.rs"]
+mod room;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use airshipctl::container::record;
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::registry::{self, Access};
 use airshipctl::image::store::{Half, Loaded, Store, Target};
@@ -105,6 +106,9 @@ pub enum ImageCommand {
 pub struct Common {
     #[command(flatten)]
     cache: CacheArgs,
+    /// The directory where runs keep their records, and rootfses that cannot be in the cache.
+    #[arg(long, value_name = "DIR", env = "AIRSHIP_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
     /// Form of the result; json is one document with the keys listed in rootfs-cache/README.md.
     #[arg(long, value_name = "FORM", default_value = "text")]
     output: Output,
@@ -124,13 +128,22 @@ impl Common {
 
     /// The own cache alone, for commands that change it.
     fn existing(&self) -> Result<Option<Store>> {
-        Store::open_existing(&self.cache.dir()?)
+        Ok(Store::open_existing(&self.cache.dir()?)?.map(|store| self.with_state(store)))
+    }
+
+    fn with_state(&self, store: Store) -> Store {
+        // one who has no such directory keeps nothing there
+        let state = self.state_dir.clone().or_else(|| record::state_dir().ok());
+        match state.and_then(|state| std::path::absolute(state).ok()) {
+            Some(state) => store.with_state(&state),
+            None => store,
+        }
     }
 
     /// All caches, for commands that read; `None` where there is none at all.
     fn all(&self) -> Result<Option<Store>> {
         let (dir, additional) = (self.cache.dir()?, self.cache.additional()?);
-        let own = Store::open_existing(&dir)?;
+        let own = self.existing()?;
         let is_there = own.is_some();
         let store = own.map_or_else(|| Store::absent(&dir), Ok)?.with_additional(&additional);
         Ok(Some(store).filter(|store| is_there || !store.additional().is_empty()))

@@ -33,6 +33,7 @@ pub(super) fn image(store: &Store, wanted: &Wanted<'_>, interrupt: &Interrupt) -
         tracing::warn!("{} is for {}, this host is {}", wanted.reference, image.platform(), wanted.platform);
     }
     if !wanted.is_complete(store, &image) {
+        store.require_room(&image)?;
         fetch_layers(store, &mut registry, &image, interrupt)?;
     }
     // blobs before documents before the name: whatever is seen is whole
@@ -53,6 +54,7 @@ pub(super) fn layers(
     interrupt: &Interrupt,
 ) -> Result<Image> {
     let mut registry = Registry::new(wanted.reference, wanted.transfer, wanted.access, interrupt)?;
+    store.require_room(&image)?;
     fetch_layers(store, &mut registry, &image, interrupt)?;
     Ok(image)
 }

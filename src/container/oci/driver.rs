@@ -72,7 +72,9 @@ impl OciDriver {
     /// The image's rootfs in this mapping, unpacked if it is not there yet. Blobs that turn out to
     /// be damaged are fetched once more where a registry may be asked.
     fn rootfs(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
-        leftovers::sweep(rung, store.path())?;
+        for dir in store.rootfs_dirs() {
+            leftovers::sweep(rung, dir)?;
+        }
         if let Some(found) = rootfs::find_in(store.all_rootfs_dirs(), &rung.mapping(), &image.layers)? {
             return Ok(found.path().to_owned());
         }
@@ -111,14 +113,17 @@ impl OciDriver {
     }
 
     fn unpack(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
+        let place = store.rootfs_place()?;
+        place.prepare()?;
+        store.require_room(image)?;
         tracing::info!("Unpacking {} layers", image.layers.len());
         let blob = |layer: &Layer| Some((layer.clone(), store.blob_path(layer)?));
         let layers = image.layers.iter().filter_map(blob).collect();
-        let task = Task::Unpack { cache: store.path().to_owned(), layers };
+        let task = Task::Unpack { cache: place.dir().to_owned(), layers };
         let unpacked = Helper::spawn(rung, task, Surroundings::default())?
             .call(Some(&self.options.interrupt))
             .inspect_err(|_| {
-                if let Err(error) = leftovers::sweep(rung, store.path()) {
+                if let Err(error) = leftovers::sweep(rung, place.dir()) {
                     tracing::warn!("{error}");
                 }
             })?;
@@ -183,7 +188,10 @@ impl Container for OciDriver {
     fn pull(&mut self) -> Result<()> {
         leftovers::reap_dead(&self.options.state);
         let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
-        let store = Store::open(&self.options.cache)?.with_additional(&self.options.additional_caches);
+        let Options { cache, additional_caches, state, .. } = &self.options;
+        let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
+        // fails before anything is fetched that could not be used
+        let store = store.for_unpacking()?;
         let lock = store.lock_shared()?;
         let image = self.acquire(&store, &rung, self.options.pull)?;
         tracing::info!("Using image {}@{}", self.options.reference, image.manifest_digest);

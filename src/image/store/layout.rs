@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::{ImageIndex, OciLayout};
@@ -42,6 +42,7 @@ pub(super) fn create(dir: &Path) -> Result<PathBuf> {
     // other users must not meet setuid programs of images, nor change what root will run
     DirBuilder::new().recursive(true).mode(0o700).create(dir).doing(ErrorKind::Image, doing)?;
     let dir = canonical(dir)?;
+    check_owner(&dir)?;
     if !is_layout(&dir)? {
         refuse_strangers(&dir)?;
         let _lock = lock::index(&dir)?;
@@ -66,7 +67,7 @@ pub(super) fn existing(dir: &Path) -> Result<Option<PathBuf>> {
     }
     let dir = canonical(dir)?;
     if is_layout(&dir)? {
-        return Ok(Some(dir));
+        return check_owner(&dir).map(|()| Some(dir));
     }
     refuse_strangers(&dir).map(|()| None)
 }
@@ -93,6 +94,32 @@ fn check_header(bytes: &[u8]) -> Result<()> {
         VERSION => Ok(()),
         other => Err(Error::new(ErrorKind::Image, format!("layout version {other:?} is not {VERSION:?}"))),
     }
+}
+
+/// Who may write a cache says which image a name means, and so what will be run; blobs are verified,
+/// and a rootfs counts only for its owner. Root does not take that from everybody; a directory of one
+/// other user, such as a checkout that is mounted into a container, is warned of.
+fn check_owner(dir: &Path) -> Result<()> {
+    let doing = || format!("opening cache {}", dir.display());
+    let found = fs::metadata(dir).doing(ErrorKind::Image, doing)?;
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    let is_for_all = found.mode() & 0o002 != 0;
+    if uid.is_root() && is_for_all {
+        let why = format!("{}: every user may write it (mode {:o})", doing(), found.mode() & 0o7777);
+        return Err(Error::new(ErrorKind::Usage, why)
+            .hint(format!("take that away with `chmod go-w {}`, or name another cache", dir.display())));
+    }
+    // many users have a group of their own
+    let is_for_group = found.mode() & 0o020 != 0 && found.gid() != gid.as_raw();
+    let is_others = ![0, uid.as_raw()].contains(&found.uid());
+    if is_for_all || is_for_group || is_others {
+        let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+        tracing::warn!(
+            "cache {} can be written by other users (owner {owner}, mode {mode:o}): they can change what its names mean",
+            dir.display()
+        );
+    }
+    Ok(())
 }
 
 fn refuse_strangers(dir: &Path) -> Result<()> {

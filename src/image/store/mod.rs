@@ -11,6 +11,7 @@ mod layout;
 mod load;
 mod lock;
 mod names;
+mod new_file;
 mod prune;
 mod reach;
 mod remove;
@@ -26,6 +27,7 @@ use super::layer::Layer;
 use super::manifest::{self, Document, Image};
 use super::platform::Platform;
 use super::reference::Reference;
+use super::rootfs::{self, Place};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
@@ -40,6 +42,7 @@ pub use reach::{Damage, Defect};
 pub use remove::Removed;
 pub use save::Target;
 pub use sources::Located;
+use space::Demand;
 
 /// How deep indexes may lie in indexes; more than two have not been seen in the wild.
 const INDEX_DEPTH: usize = 4;
@@ -51,6 +54,10 @@ pub struct Store {
     dir: PathBuf,
     /// Additional caches.
     others: Vec<PathBuf>,
+    /// Where rootfses are that cannot be in the cache.
+    local: Option<PathBuf>,
+    /// Where a rootfs will be made, if one will.
+    place: Option<Place>,
     spoiled: sources::Spoiled,
 }
 
@@ -67,7 +74,7 @@ impl Store {
     }
 
     fn of(dir: PathBuf) -> Self {
-        Self { dir, others: Vec::new(), spoiled: sources::Spoiled::default() }
+        Self { dir, others: Vec::new(), local: None, place: None, spoiled: sources::Spoiled::default() }
     }
 
     /// The canonical path of the cache.
@@ -275,8 +282,28 @@ impl Store {
 
     /// Makes sure that the file system has room for the rest of these layers.
     pub(super) fn require_space(&self, layers: &[Layer]) -> Result<()> {
-        let needed: u64 = layers.iter().fold(0, |sum, layer| sum.saturating_add(self.rest(layer)));
-        space::require(&self.dir, needed)
+        space::require(&[Demand::new(&self.dir, "blobs", self.rest_of(layers))])
+    }
+
+    /// Makes sure that there is room for what this image still needs, by its manifest: for the layers
+    /// that no cache has and, where it will be [unpacked](Store::for_unpacking), for its rootfs.
+    ///
+    /// How large that is the manifest does not say: hardly less than the compressed layers, and two or
+    /// three times that by experience. Fails with [`ErrorKind::Image`] for less than the least.
+    pub fn require_room(&self, image: &Image) -> Result<()> {
+        let mut demands = vec![Demand::new(&self.dir, "blobs", self.rest_of(&self.missing_layers(image)))];
+        if let Some(place) = &self.place
+            && !rootfs::is_under_way(place.dir(), image)
+        {
+            let sum = |size: fn(&Layer) -> u64| image.layers.iter().map(size).fold(0, u64::saturating_add);
+            let rootfs = Demand::new(place.dir(), "rootfs", sum(|layer| layer.size));
+            demands.push(Demand { likely: sum(Layer::likely_unpacked), ..rootfs });
+        }
+        space::require(&demands)
+    }
+
+    fn rest_of(&self, layers: &[Layer]) -> u64 {
+        layers.iter().fold(0, |sum, layer| sum.saturating_add(self.rest(layer)))
     }
 
     fn rest(&self, layer: &Layer) -> u64 {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Image, Store, blob, layout, lock, names};
 use crate::error::{Doing, Error, ErrorKind, Result};
-use crate::image::digest::Digest;
+use crate::image::digest::{Digest, sha256_hex};
 use crate::image::layer::Layer;
 use crate::image::platform::Platform;
 use crate::image::reference::Reference;
+use crate::image::rootfs::Place;
 
 /// An image and the cache whose index has its name.
 #[derive(Clone, Debug)]
@@ -34,6 +35,28 @@ impl Store {
         self
     }
 
+    /// The same with a directory below `state` for those rootfses that cannot be in the cache itself;
+    /// one for each cache, so that `prune` takes no other cache's away.
+    #[must_use]
+    pub fn with_state(self, state: &Path) -> Self {
+        let key = sha256_hex(self.dir.as_os_str().as_encoded_bytes());
+        Self { local: Some(state.join("rootfs-cache").join(&key[..16])), ..self }
+    }
+
+    /// The same for one who will unpack images: the place for their rootfses is chosen, and counts
+    /// when room is asked for. Fails with [`ErrorKind::Host`] where no place will do.
+    pub fn for_unpacking(self) -> Result<Self> {
+        Ok(Self { place: Some(self.rootfs_place()?), ..self })
+    }
+
+    /// Where new rootfses of this cache go. Fails as [`Store::for_unpacking`] does.
+    pub fn rootfs_place(&self) -> Result<Place> {
+        match &self.place {
+            Some(place) => Ok(place.clone()),
+            None => Place::choose(&self.dir, self.local.as_deref().unwrap_or(&self.dir)),
+        }
+    }
+
     /// A cache that is not there yet and is not made: all that can be had is in additional ones.
     /// Fails with [`ErrorKind::Usage`] for a path that cannot be made absolute.
     pub fn absent(dir: &Path) -> Result<Self> {
@@ -54,7 +77,7 @@ impl Store {
 
     /// Where rootfses of this cache are, to be used and cleaned up.
     pub fn rootfs_dirs(&self) -> impl Iterator<Item = &Path> {
-        std::iter::once(self.dir.as_path())
+        std::iter::once(&self.dir).chain(&self.local).map(PathBuf::as_path)
     }
 
     /// The same, and then the additional caches, whose rootfses are only used.

@@ -81,12 +81,16 @@ fn a_cache_that_everybody_may_write_is_refused_by_root_and_a_warning_for_others(
     let cache = bench.fill("cache", IMAGE, &built());
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
     let is_root = nix::unistd::geteuid().is_root();
-    let code = if is_root { 2 } else { 0 };
-    for arguments in [&["ls"][..], &["pull", IMAGE], &["verify"]] {
-        bench.bad(arguments, code, "write");
+    let (code, says) = if is_root { (2, "every user may write it") } else { (0, "by other users") };
+    for arguments in [&["ls"][..], &["pull", IMAGE, "--pull", "never"], &["verify"]] {
+        bench.bad(arguments, code, says);
     }
     if is_root {
         bench.0.fail(&[], 2, &["every user may write it", "chmod go-w"]);
+        fs::set_permissions(&cache, fs::Permissions::from_mode(0o1777)).unwrap();
+        bench.bad(&["ls"], 0, "by other users");
+        std::os::unix::fs::lchown(cache.join("index.json"), Some(12345), None).unwrap();
+        bench.bad(&["ls"], 2, "every user may write it");
         fs::set_permissions(&cache, fs::Permissions::from_mode(0o755)).unwrap();
         std::os::unix::fs::chown(&cache, Some(12345), None).unwrap();
         bench.bad(&["ls"], 0, "owner 12345");

@@ -40,8 +40,8 @@ step "the tests" env AIRSHIP_FUZZ_SECONDS=15 cargo test --release --locked
 if [[ $EUID == 0 ]]; then
   user airship-single none
   user airship-subid 3000000:65536
-  mapfile -t tests < <(for test in isogen isogen_faults kill volume; do executable "$test"; done)
-  [[ ${#tests[@]} == 4 ]]
+  mapfile -t tests < <(for test in isogen isogen_faults image_caches kill volume; do executable "$test"; done)
+  [[ ${#tests[@]} == 5 ]]
   for name in airship-single airship-subid; do step "the path as $name" as_user "$name" "${tests[@]}"; done
 fi
 step "the builder and the example site" scripts/demo.sh

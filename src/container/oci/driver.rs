@@ -78,12 +78,15 @@ impl OciDriver {
         if let Some(found) = rootfs::find_in(store.all_rootfs_dirs(), &rung.mapping(), &image.layers)? {
             return Ok(found.path().to_owned());
         }
-        loop {
+        store.require_room(image)?;
+        // each cache may have its own damage, and a disk may damage what is fetched
+        for _ in store.caches() {
             match self.unpack(store, rung, image) {
                 Err(error) if error.kind() == ErrorKind::Image => self.replace(store, rung, image, error)?,
                 unpacked => return unpacked,
             }
         }
+        self.unpack(store, rung, image)
     }
 
     /// Finds the damaged blobs that made unpacking fail, and other ones in their place: in the next
@@ -115,10 +118,14 @@ impl OciDriver {
     fn unpack(&self, store: &Store, rung: &Rung, image: &Image) -> Result<PathBuf> {
         let place = store.rootfs_place()?;
         place.prepare()?;
-        store.require_room(image)?;
         tracing::info!("Unpacking {} layers", image.layers.len());
-        let blob = |layer: &Layer| Some((layer.clone(), store.blob_path(layer)?));
-        let layers = image.layers.iter().filter_map(blob).collect();
+        let blob = |layer: &Layer| match store.blob_path(layer) {
+            Some(path) => Ok((layer.clone(), path)),
+            None => {
+                Err(Error::new(ErrorKind::Image, format!("layer {} is not there any more", layer.digest)))
+            }
+        };
+        let layers = image.layers.iter().map(blob).collect::<Result<_>>()?;
         let task = Task::Unpack { cache: place.dir().to_owned(), layers };
         let unpacked = Helper::spawn(rung, task, Surroundings::default())?
             .call(Some(&self.options.interrupt))

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use flate2::bufread::MultiGzDecoder;
+
 use super::compression::Compression;
 use super::failure::{invalid, reading};
-use super::gzip::Gunzip;
 use crate::error::Result;
 use crate::image::digest::{Hasher, Verified};
 use crate::image::layer::Layer;
@@ -31,9 +32,8 @@ pub fn verified(file: File, layer: &Layer) -> Result<Blob> {
 
 /// Size of a chunk: below 128 KiB the hand-over costs more than it saves.
 const CHUNK: usize = 256 << 10;
-/// Chunks in circulation: 10 MiB for each layer that is being inflated. With a quarter of that the
-/// two threads wait for each other a tenth of the time.
-const CHUNKS: usize = 40;
+/// Chunks in circulation: 6 MiB for each layer that is being inflated. More made no difference.
+const CHUNKS: usize = 24;
 /// Largest zstd window, 128 MiB: the library's own limit; `--long=31` would take 2 GiB of memory.
 const WINDOW_LOG: u32 = 27;
 
@@ -190,7 +190,8 @@ impl Pump {
     fn inflate(&self, blob: &mut BufReader<Blob>) -> io::Result<Pumped> {
         match Compression::of(&self.media_type, blob.fill_buf()?)? {
             Compression::None => self.pump(blob),
-            Compression::Gzip => self.pump(&mut Gunzip::new(blob)),
+            // gzip allows, and pigz and bgzip write, several members one after another
+            Compression::Gzip => self.pump(&mut MultiGzDecoder::new(blob)),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(blob)?;
                 decoder.window_log_max(WINDOW_LOG)?;

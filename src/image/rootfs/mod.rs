@@ -22,7 +22,6 @@ mod blob;
 mod cache;
 mod compression;
 mod failure;
-mod gzip;
 mod header;
 mod list;
 mod name;

@@ -137,11 +137,15 @@ impl Model {
 
 #[cfg(test)]
 pub mod tests {
-    use super::*;
     use std::path::Path;
     use std::str::FromStr;
+    use std::time::Instant;
 
+    use airshipctl::image::arrival::{Arrival, State};
     use airshipctl::image::digest::Digest;
+    use airshipctl::image::layer::Layer;
+
+    use super::{Change, Model};
 
     /// A layer whose digest begins with these digits.
     pub fn layer(hex: &str, size: u64) -> Layer {

@@ -38,7 +38,7 @@ pub struct Cli {
     debug: bool,
     /// How progress is shown on standard error: auto is bars on a terminal and plain lines elsewhere;
     /// with json all of standard error is JSON Lines.
-    #[arg(long, value_name = "FORM", default_value = "auto", global = true, hide_possible_values = true)]
+    #[arg(long, value_name = "FORM", default_value = "auto", global = true)]
     progress: Form,
     #[command(subcommand)]
     command: Command,

@@ -28,13 +28,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
-    /// Bars on a terminal, plain lines elsewhere.
+    // bars on a terminal, plain lines elsewhere; no docs here, which clap would make into a long list
     Auto,
-    /// A line for each layer's begin and end.
+    // a line for each layer's begin and end
     Plain,
-    /// Standard error is JSON Lines, log and error too.
+    // standard error is JSON Lines, log and error too
     Json,
-    /// Nothing but the log.
+    // nothing but the log
     None,
 }
 

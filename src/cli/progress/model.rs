@@ -116,9 +116,11 @@ impl Model {
         let change = match row.unpacked {
             _ if bytes == layer.size => Change::Unpacked,
             None => Change::UnpackBegun,
+            // a blob that is another layer too
+            Some(_) if bytes == 0 => Change::UnpackBegun,
             Some(_) => Change::UnpackAdvanced,
         };
-        row.unpacked = Some(bytes);
+        row.unpacked = row.unpacked.max(Some(bytes));
         Some((at, change))
     }
 
@@ -175,6 +177,7 @@ pub mod tests {
         assert_eq!(model.have(), 150);
         assert_eq!(model.unpacking(&layers[0], 0), Some((0, Change::UnpackBegun)));
         assert_eq!(model.unpacking(&layers[0], 100), Some((0, Change::Unpacked)));
+        assert_eq!(model.unpacking(&layers[2], 0), Some((0, Change::UnpackBegun)));
         assert!(model.rows[0].is_unpacked() && !model.rows[1].is_unpacked());
         assert_eq!(model.arrived(arrival(&layer("ef", 1), 1, State::Checked), now), None);
     }

@@ -124,6 +124,24 @@ fn the_records_of_a_resumed_pull_begin_where_the_last_one_was_cut() {
 }
 
 #[test]
+fn what_a_repair_fetches_is_reported_too() {
+    let registry = FaultyRegistry::start();
+    let image = image();
+    let reference = registry.add("1", &image);
+    let site = Site::new();
+    assert!(pull(&site, &reference, &[]).status.success());
+    let digest = &image.layers[1].digest;
+    std::fs::remove_file(site.path("cache/blobs").join(digest.replace(':', "/"))).unwrap();
+    let arguments = ["image", "verify", "--repair", "--progress", "json"];
+    let output = site.command(&arguments).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let records = records(&output);
+    let mut downloads = of_type(&records, "download");
+    downloads.retain(|record| record["state"] != "present");
+    assert_whole(&downloads, &digest.as_str().into(), image.layers[1].bytes.len() as u64, "verified");
+}
+
+#[test]
 fn an_error_is_a_record_with_hint_and_exit_code() {
     let output = pull(&Site::new(), "localhost/none:1", &["--progress", "json", "--debug"]);
     let records = records(&output);

@@ -223,7 +223,7 @@ pub fn run(command: ImageCommand, console: &Console) -> Result<()> {
                 depth: if deep { Depth::Deep } else { Depth::Blobs },
                 cure: if repair { Cure::Repair } else { Cure::Report },
             };
-            verify(&references, options, &registries.access()?, &common)
+            verify(&references, options, &registries.access()?, &common, console)
         }
     }
 }
@@ -334,9 +334,11 @@ fn verify(
     options: verify::Options,
     access: &Access,
     common: &Common,
+    console: &Console,
 ) -> Result<()> {
     let store = common.required()?;
-    let report = verify::verify(&store, references, options, access, &Interrupt::from_signals()?)?;
+    let interrupt = Interrupt::from_signals()?;
+    let report = verify::verify(&store, references, options, access, console, &interrupt)?;
     common.print(&report, || text::verified(&report))?;
     if report.is_good() {
         return Ok(());

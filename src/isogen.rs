@@ -3,10 +3,12 @@
 pub mod plan;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::container::{self, Environment, KeepContainer, Run};
 use crate::error::{ErrorKind, Result};
+use crate::image::progress::{Progress, Stage};
 use crate::image::reference::Reference;
 use crate::image::registry::{Access, Reach};
 use crate::image::{Layers, PullPolicy, REFERENCE_BUILDER};
@@ -36,6 +38,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     pub inputs_after: InputsAfter,
     pub keep: KeepContainer,
+    /// Who is told how far it is.
+    pub progress: Arc<dyn Progress>,
 }
 
 /// The site's half of the path: everything that needs neither network nor privilege.
@@ -54,7 +58,8 @@ pub struct Site {
 /// older outputs are back in place. From the first write on, SIGINT, SIGTERM and SIGHUP end it
 /// with [`ErrorKind::Interrupted`].
 pub fn isogen(options: Options) -> Result<PathBuf> {
-    let site = Site::read(&options)?;
+    let progress = Arc::clone(&options.progress);
+    let site = progress.stage(Stage::Site, || Site::read(&options))?;
     let interrupt = Interrupt::from_signals()?;
     let mount = &site.configuration.container.volume;
     let volume = Volume::open(&mount.host, &mount.container)?;
@@ -70,6 +75,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
             additional_caches,
             cache: options.cache,
             state: options.state,
+            progress: options.progress,
             interrupt: interrupt.clone(),
         },
     );
@@ -88,10 +94,13 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     if options.keep == KeepContainer::Never {
         tracing::info!("Removing container.");
     }
-    container.remove()?;
+    progress.stage(Stage::Removal, || container.remove())?;
     tracing::info!("Checking artifacts");
-    let image = volume.outputs(&run_dir)?.image;
-    iso::check_complete(&image)?;
+    let image = progress.stage(Stage::Check, || {
+        let image = volume.outputs(&run_dir)?.image;
+        iso::check_complete(&image)?;
+        Ok(image)
+    })?;
     interrupt.check()?;
     volume.commit(&run_dir)?;
     Ok(image)

@@ -7,20 +7,23 @@ use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use airshipctl::container::{self, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::digest::Digest;
+use airshipctl::image::progress;
 use airshipctl::image::registry::{self, Access};
 use airshipctl::image::store::{Half, Loaded, Store, Target};
 use airshipctl::image::verify::{self, Cure, Depth};
-use airshipctl::image::{self, Layers, Platform, PullPolicy, Reference, Wanted, inspect, prune};
+use airshipctl::image::{Layers, Platform, PullPolicy, Reference, Wanted, inspect, prune};
 use airshipctl::interrupt::Interrupt;
 use airshipctl::site::config::ContainerRuntime;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::isogen::state_dir;
+use super::progress::Console;
 use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
 
@@ -186,14 +189,14 @@ struct Images<T> {
     images: Vec<T>,
 }
 
-pub fn run(command: ImageCommand) -> Result<()> {
+pub fn run(command: ImageCommand, console: &Console) -> Result<()> {
     match command {
         ImageCommand::Pull { reference, pull: policy, unpack, registries, common } => {
             let policy = registries.policy(policy, PullPolicy::Always)?;
             let access = registries.access()?;
             let digest = match unpack {
-                true => prepare(&reference, policy, access, &common),
-                false => pull(&reference, policy, &access, &common),
+                true => prepare(&reference, policy, access, &common, console),
+                false => pull(&reference, policy, &access, &common, console),
             };
             let pulled = Loaded { reference: reference.to_string(), digest: digest? };
             common.print(&pulled, || text::pulled(&pulled))
@@ -220,12 +223,18 @@ pub fn run(command: ImageCommand) -> Result<()> {
                 depth: if deep { Depth::Deep } else { Depth::Blobs },
                 cure: if repair { Cure::Repair } else { Cure::Report },
             };
-            verify(&references, options, &registries.access()?, &common)
+            verify(&references, options, &registries.access()?, &common, console)
         }
     }
 }
 
-fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Common) -> Result<Digest> {
+fn pull(
+    reference: &Reference,
+    policy: PullPolicy,
+    access: &Access,
+    common: &Common,
+    console: &Console,
+) -> Result<Digest> {
     let store = common.store()?.with_additional(&common.cache.additional()?);
     let _in_use = store.lock_shared()?;
     let interrupt = Interrupt::from_signals()?;
@@ -238,11 +247,17 @@ fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Com
         transfer: registry::Options::default(),
         access,
     };
-    image::acquire(&store, wanted, &interrupt).map(|image| image.manifest_digest)
+    progress::acquire(console, &store, wanted, &interrupt).map(|image| image.manifest_digest)
 }
 
 /// What a run does before anything of a site is touched.
-fn prepare(reference: &Reference, policy: PullPolicy, access: Access, common: &Common) -> Result<Digest> {
+fn prepare(
+    reference: &Reference,
+    policy: PullPolicy,
+    access: Access,
+    common: &Common,
+    console: &Console,
+) -> Result<Digest> {
     let options = container::Options {
         reference: reference.clone(),
         pull: policy,
@@ -251,6 +266,7 @@ fn prepare(reference: &Reference, policy: PullPolicy, access: Access, common: &C
         cache: common.cache.dir()?,
         additional_caches: common.cache.additional()?,
         state: state_dir(common.state_dir.clone())?,
+        progress: Arc::new(console.clone()),
         interrupt: Interrupt::from_signals()?,
     };
     container::driver(ContainerRuntime::Oci, options).pull()
@@ -318,9 +334,11 @@ fn verify(
     options: verify::Options,
     access: &Access,
     common: &Common,
+    console: &Console,
 ) -> Result<()> {
     let store = common.required()?;
-    let report = verify::verify(&store, references, options, access, &Interrupt::from_signals()?)?;
+    let interrupt = Interrupt::from_signals()?;
+    let report = verify::verify(&store, references, options, access, console, &interrupt)?;
     common.print(&report, || text::verified(&report))?;
     if report.is_good() {
         return Ok(());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use airshipctl::container::{KeepContainer, record};
@@ -13,6 +14,7 @@ use airshipctl::site::document::Source;
 use airshipctl::site::volume::InputsAfter;
 use clap::Args;
 
+use super::progress::Console;
 use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
 
@@ -56,9 +58,9 @@ pub struct IsogenArgs {
     registry: RegistryArgs,
 }
 
-pub fn run(args: IsogenArgs, debug: bool) -> Result<()> {
+pub fn run(args: IsogenArgs, debug: bool, console: &Console) -> Result<()> {
     let dry_run = args.dry_run;
-    let options = args.options(debug)?;
+    let options = args.options(debug, console)?;
     if dry_run {
         return print(&plan::plan(&options)?.to_string());
     }
@@ -67,7 +69,7 @@ pub fn run(args: IsogenArgs, debug: bool) -> Result<()> {
 }
 
 impl IsogenArgs {
-    fn options(self, debug: bool) -> Result<Options> {
+    fn options(self, debug: bool, console: &Console) -> Result<Options> {
         let configuration = self.configuration.ok_or_else(|| {
             Error::new(ErrorKind::Usage, "no isogen configuration is given")
                 .hint("give it with --conf FILE; this version does not look into an airshipctl config")
@@ -85,6 +87,7 @@ impl IsogenArgs {
             timeout: self.timeout,
             inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
             keep: if debug { KeepContainer::Always } else { KeepContainer::Never },
+            progress: Arc::new(console.clone()),
         })
     }
 }

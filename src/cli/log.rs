@@ -1,11 +1,12 @@
-//! Log events on the terminal's standard error.
+//! Log events, on their way to standard error.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+
+use super::progress::{self, Console};
 
 /// How much to tell.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,12 +15,12 @@ pub enum Level {
     Debug,
 }
 
-struct Terminal(Level);
+struct Terminal(Level, Console);
 
-/// Sends the log events of this process to standard error.
-pub fn to_terminal(level: Level) {
+/// Sends the log events of this process to the owner of standard error.
+pub fn to_console(level: Level, console: Console) {
     // fails only when it was done before, and this process does it once
-    let _ = tracing::subscriber::set_global_default(Terminal(level));
+    let _ = tracing::subscriber::set_global_default(Terminal(level, console));
 }
 
 impl Subscriber for Terminal {
@@ -34,14 +35,13 @@ impl Subscriber for Terminal {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        let prefix = match (*event.metadata().level(), event.metadata().target()) {
-            (_, "airshipctl::builder") => "builder| ",
-            (tracing::Level::WARN | tracing::Level::ERROR, _) => "warning: ",
-            (tracing::Level::DEBUG, _) => "debug: ",
-            _ => "",
+        let level = match (*event.metadata().level(), event.metadata().target()) {
+            (_, "airshipctl::builder") => progress::Level::Builder,
+            (tracing::Level::WARN | tracing::Level::ERROR, _) => progress::Level::Warning,
+            (tracing::Level::DEBUG, _) => progress::Level::Debug,
+            _ => progress::Level::Info,
         };
-        // a terminal that went away is no reason to stop
-        let _ = writeln!(std::io::stderr().lock(), "{prefix}{}", message.0);
+        self.1.log(level, &message.0);
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

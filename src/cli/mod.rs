@@ -4,6 +4,7 @@ mod completion;
 mod image;
 mod isogen;
 mod log;
+mod progress;
 mod registry;
 
 use std::io::Write;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 
 use airshipctl::error::{Error, ErrorKind, Result};
 use clap::{Args, Parser, Subcommand};
+
+use self::progress::{Console, Form, Timings};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,9 +32,14 @@ Exit codes:
 #[derive(Parser)]
 #[command(name = "airshipctl", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Tell more, show the builder's output, and keep its container.
+    /// Tell more, show the builder's output, keep its container, and end with a table of what took how
+    /// long.
     #[arg(long, global = true)]
     debug: bool,
+    /// How progress is shown on standard error: auto is bars on a terminal and plain lines elsewhere;
+    /// with json all of standard error is JSON Lines.
+    #[arg(long, value_name = "FORM", default_value = "auto", global = true)]
+    progress: Form,
     #[command(subcommand)]
     command: Command,
 }
@@ -95,20 +103,24 @@ impl CacheArgs {
 /// Parses the command line, runs the command, and turns its error into a message and an exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log::to_terminal(if cli.debug { log::Level::Debug } else { log::Level::Info });
-    match run(cli) {
+    let (level, timings) = match cli.debug {
+        true => (log::Level::Debug, Timings::On),
+        false => (log::Level::Info, Timings::Off),
+    };
+    let console = Console::new(cli.progress, timings);
+    log::to_console(level, console.clone());
+    let result = run(cli, &console);
+    console.finish(&result);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            error.kind().exit_code().into()
-        }
+        Err(error) => error.kind().exit_code().into(),
     }
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli, console: &Console) -> Result<()> {
     match cli.command {
-        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug),
-        Command::Image(command) => image::run(command),
+        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),
     }
@@ -121,11 +133,4 @@ fn print(text: &str) -> Result<()> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .doing(ErrorKind::Internal, || "writing to standard output".into())
-}
-
-fn report(error: &Error) {
-    eprintln!("error: {error}");
-    if let Some(hint) = error.hint_text() {
-        eprintln!("hint: {hint}");
-    }
 }

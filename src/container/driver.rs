@@ -1,11 +1,13 @@
 //! What a container driver does, and which one a configuration gets.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::oci::OciDriver;
 use crate::error::Result;
 use crate::image::digest::Digest;
+use crate::image::progress::Progress;
 use crate::image::reference::Reference;
 use crate::image::registry::Access;
 use crate::image::{Layers, PullPolicy};
@@ -66,6 +68,8 @@ pub struct Options {
     pub additional_caches: Vec<PathBuf>,
     /// Where records of runs and logs are kept.
     pub state: PathBuf,
+    /// Who is told how far it is.
+    pub progress: Arc<dyn Progress>,
     pub interrupt: Interrupt,
 }
 

@@ -7,6 +7,7 @@ pub mod inspect;
 pub mod layer;
 mod manifest;
 pub mod platform;
+pub mod progress;
 pub mod prune;
 mod pull;
 pub mod reference;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::progress::{self, Progress};
 use super::registry::{self, Access};
 use super::rootfs::{self, Condition, Entry, Mapping, Stage};
 use super::store::{Damage, Defect, Tree};
@@ -85,7 +86,7 @@ impl Report {
 
 /// Verifies what these references lead to, or with none the indexes of all caches. What is wrong is in
 /// the report; with [`Cure::Repair`], what is still wrong afterwards. `access` is how registries are
-/// reached. Additional caches are looked at and never repaired.
+/// reached, `progress` is told of what is fetched. Additional caches are looked at and never repaired.
 ///
 /// Fails with [`ErrorKind::Image`] for a reference that no cache has got.
 pub fn verify(
@@ -93,6 +94,7 @@ pub fn verify(
     references: &[Reference],
     options: Options,
     access: &Access,
+    progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report> {
     let _in_use = store.lock_shared()?;
@@ -101,7 +103,7 @@ pub fn verify(
         return Ok(report);
     }
     let trees = chosen(store, references, interrupt)?;
-    repair(store, &trees, &report, access, interrupt)?;
+    repair(store, &trees, &report, access, progress, interrupt)?;
     let mut after = look_everywhere(store, references, options.depth, interrupt)?;
     after.repaired = difference(&report, &after);
     Ok(after)
@@ -207,6 +209,7 @@ fn repair(
     trees: &[Tree],
     report: &Report,
     access: &Access,
+    progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<()> {
     let own = store.path().display().to_string();
@@ -229,7 +232,7 @@ fn repair(
     }
     for tree in trees.iter().filter(|tree| lacks(tree, report)) {
         interrupt.check()?;
-        fetch(store, tree, access, interrupt)?;
+        fetch(store, tree, access, progress, interrupt)?;
     }
     store.restore_views(interrupt)
 }
@@ -239,7 +242,13 @@ fn lacks(tree: &Tree, report: &Report) -> bool {
 }
 
 /// By the same way as a run; what cannot be had stays a fault of the report.
-fn fetch(store: &Store, tree: &Tree, access: &Access, interrupt: &Interrupt) -> Result<()> {
+fn fetch(
+    store: &Store,
+    tree: &Tree,
+    access: &Access,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let Some(reference) = tree.name.as_deref().and_then(|name| Reference::parse(name).ok()) else {
         return Ok(());
     };
@@ -256,7 +265,7 @@ fn fetch(store: &Store, tree: &Tree, access: &Access, interrupt: &Interrupt) -> 
         transfer: registry::Options::default(),
         access,
     };
-    match super::acquire(store, wanted, interrupt) {
+    match progress::acquire(progress, store, wanted, interrupt) {
         Ok(_) => Ok(()),
         Err(error) => {
             let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 use airshipctl::image::layer::Layer;
+use airshipctl::image::progress::Silent;
 use airshipctl::image::registry::Access;
 use airshipctl::image::rootfs::{self, Mapping, Ownership, Unpack};
 use airshipctl::image::{Platform, Reference, Store};
@@ -374,7 +375,7 @@ fn a_signal_ends_verifying_pruning_and_saving_and_nothing_is_changed() {
     let name = [Reference::parse(NAME).unwrap()];
     let file = bench.path("volume/out.tar");
     let errors = [
-        verify(&store, &[], options, &Access::default(), &interrupt).map(drop),
+        verify(&store, &[], options, &Access::default(), &Silent, &interrupt).map(drop),
         airshipctl::image::prune::prune(&store, Half::All, &interrupt).map(drop),
         store.save(&name, Target::File(&file), &interrupt).map(drop),
     ];

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use super::capabilities;
 use super::helper::run::{NetworkMode, RunTask};
@@ -20,9 +21,10 @@ use crate::container::record::Record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::digest::Digest;
 use crate::image::platform::Platform;
+use crate::image::progress::{self, Event, Origin, Stage};
 use crate::image::registry::Reach;
 use crate::image::store::{CacheLock, Store};
-use crate::image::{self, Image, Layers, PullPolicy, Wanted, registry, rootfs};
+use crate::image::{Image, Layers, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::Network;
 
 /// See [`super`].
@@ -54,40 +56,45 @@ impl OciDriver {
 
     /// The image and its rootfs in this mapping, from a cache or made now. Blobs that turn out to be
     /// damaged are looked for elsewhere, at last in the registry where it may be asked.
-    fn prepare(&self, store: &Store, rung: &Rung) -> Result<(Image, PathBuf)> {
+    fn prepare(&self, store: &Store, rung: &Rung) -> Result<(Image, PathBuf, Origin)> {
         let (platform, mapping) = (Platform::host(), rung.mapping());
         let find = |image: &Image| rootfs::find_in(store.all_rootfs_dirs(), &mapping, &image.layers);
         let have_rootfs =
             |image: &Image| self.options.layers == Layers::AsNeeded && matches!(find(image), Ok(Some(_)));
         let Options { reference, access, interrupt, .. } = &self.options;
+        let progress = &*self.options.progress;
         let transfer = registry::Options::default();
         let wanted = |policy| {
             let have_rootfs = &have_rootfs;
             Wanted { reference, platform: &platform, policy, have_rootfs, transfer, access }
         };
-        let mut known = image::know(store, wanted(self.options.pull), interrupt)?;
+        let mut known = progress::know(progress, store, wanted(self.options.pull), interrupt)?;
         tracing::info!("Using image {reference}@{}", known.image().manifest_digest);
         for dir in store.rootfs_dirs() {
             leftovers::sweep(rung, dir)?;
         }
         if let Some(found) = find(known.image())? {
-            let image = known.complete(&mut |_| Ok(()))?;
-            return Ok((image, found.path().to_owned()));
+            let image = progress::complete(progress, known, &mut |_| Ok(()))?;
+            return Ok((image, found.path().to_owned(), Origin::Reused));
         }
         // each cache may have its own damage, and a disk may damage what is fetched
+        let make = |known| {
+            let work = || unpack(store, rung, known, progress, interrupt);
+            progress.stage_judged(Stage::Unpack, work, |made: &Unpacked| made.rootfs.is_ok())
+        };
         for _ in store.caches() {
-            let Unpacked { image, rootfs, streamed } = unpack(store, rung, known, interrupt)?;
+            let Unpacked { image, rootfs, streamed } = make(known)?;
             match rootfs {
                 Err(error) if error.kind() == ErrorKind::Image => {
                     self.replace(store, &image, error, streamed)?;
                 }
-                rootfs => return rootfs.map(|rootfs| (image, rootfs)),
+                rootfs => return rootfs.map(|rootfs| (image, rootfs, Origin::Made)),
             }
             // the same image, even where its tag has moved since
-            known = image::know(store, wanted(PullPolicy::Missing), interrupt)?;
+            known = progress::know(progress, store, wanted(PullPolicy::Missing), interrupt)?;
         }
-        let Unpacked { image, rootfs, .. } = unpack(store, rung, known, interrupt)?;
-        rootfs.map(|rootfs| (image, rootfs))
+        let Unpacked { image, rootfs, .. } = make(known)?;
+        rootfs.map(|rootfs| (image, rootfs, Origin::Made))
     }
 
     /// Sees to it that the damaged blobs which an unpack failed for are had from the next cache or
@@ -167,24 +174,9 @@ impl OciDriver {
             inputs: run.staging.inputs.iter().map(|input| input.name.clone()).collect(),
         })
     }
-}
 
-impl Container for OciDriver {
-    fn pull(&mut self) -> Result<Digest> {
-        leftovers::reap_dead(&self.options.state);
-        let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
-        let Options { cache, additional_caches, state, .. } = &self.options;
-        let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
-        // fails before anything is fetched that could not be used
-        let store = store.for_unpacking()?;
-        let lock = store.lock_shared()?;
-        let (image, rootfs) = self.prepare(&store, &rung)?;
-        let digest = image.manifest_digest.clone();
-        self.pulled = Some(Pulled { rung, image, rootfs, lock });
-        Ok(digest)
-    }
-
-    fn run(&mut self, run: &Run<'_>) -> Result<PathBuf> {
+    /// Has the container ready to start, with the inputs in the volume.
+    fn set_up(&mut self, run: &Run<'_>) -> Result<&mut Session> {
         let pulled =
             self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
         self.options.interrupt.check()?;
@@ -197,15 +189,41 @@ impl Container for OciDriver {
                 return Err(error);
             }
         };
-        let run_dir = record.dir().to_owned();
         let conditions = Conditions {
             interrupt: self.options.interrupt.clone(),
             timeout: run.timeout,
             rootfs: pulled.rootfs.clone(),
         };
         let session = Session::new(helper, record, log, conditions);
-        self.session.insert(session).run(run.volume, run.staging)?;
-        Ok(run_dir)
+        let session = self.session.insert(session);
+        session.set_up(run.volume, run.staging)?;
+        Ok(session)
+    }
+}
+
+impl Container for OciDriver {
+    fn pull(&mut self) -> Result<Digest> {
+        leftovers::reap_dead(&self.options.state);
+        let progress = &*self.options.progress;
+        let choose = || rung::choose(Rung::candidates(), |rung| self.try_rung(rung));
+        let rung = progress.stage(Stage::Host, choose)?;
+        let Options { cache, additional_caches, state, .. } = &self.options;
+        let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
+        // fails before anything is fetched that could not be used
+        let store = store.for_unpacking()?;
+        let lock = store.lock_shared()?;
+        let (image, rootfs, origin) = self.prepare(&store, &rung)?;
+        progress.note(Event::Rootfs { path: &rootfs, mapping: &rung.mapping(), origin });
+        let digest = image.manifest_digest.clone();
+        self.pulled = Some(Pulled { rung, image, rootfs, lock });
+        Ok(digest)
+    }
+
+    fn run(&mut self, run: &Run<'_>) -> Result<PathBuf> {
+        let progress = Arc::clone(&self.options.progress);
+        let session = progress.stage(Stage::SetUp, || self.set_up(run))?;
+        progress.stage(Stage::Builder, || session.run())?;
+        Ok(session.dir().to_owned())
     }
 
     fn remove(&mut self) -> Result<()> {

@@ -48,6 +48,8 @@ pub enum Up {
     Log { level: Level, message: String },
     /// In a run: everything is mounted; waiting for `Go`. In an unpack: waiting for layers.
     Ready,
+    /// How many bytes of a layer's blob have been taken in, by its number in the job.
+    Unpacking { layer: usize, bytes: u64 },
     /// The builder runs.
     Started,
     /// The builder's end: its exit code, or 128 + the number of the signal.

@@ -2,7 +2,7 @@
 //! prints, and what the user's signals and the clock have to say about it.
 
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -63,14 +63,23 @@ impl Session {
         Self { helper, record, rung, log, conditions, seen: Seen::default() }
     }
 
-    /// Waits until the container is ready, writes the inputs, and sees the builder to its end.
-    pub fn run(&mut self, volume: &Volume, staging: &Staging) -> Result<()> {
+    /// Waits until the container is ready, and writes the inputs.
+    pub fn set_up(&mut self, volume: &Volume, staging: &Staging) -> Result<()> {
         while !self.seen.ready {
             self.conditions.interrupt.check()?;
             self.step()?;
             self.check_helper()?;
         }
-        volume.stage(self.record.dir(), staging)?;
+        volume.stage(self.record.dir(), staging)
+    }
+
+    /// Where the volume's journal is.
+    pub fn dir(&self) -> &Path {
+        self.record.dir()
+    }
+
+    /// Starts the builder and sees it to its end.
+    pub fn run(&mut self) -> Result<()> {
         self.seen.deadline = self.conditions.timeout.map(|timeout| Instant::now() + timeout);
         self.helper.say(&Down::Go)?;
         while !self.seen.stopped {

@@ -99,7 +99,16 @@ impl Helper {
     }
 
     /// Runs a task that ends by itself. An interrupt ends it early, after it has cleaned up.
-    pub fn call(mut self, interrupt: Option<&Interrupt>) -> Result<serde_json::Value> {
+    pub fn call(self, interrupt: Option<&Interrupt>) -> Result<serde_json::Value> {
+        self.call_noting(interrupt, |_| ())
+    }
+
+    /// The same; `note` gets what it says before its end.
+    pub fn call_noting(
+        mut self,
+        interrupt: Option<&Interrupt>,
+        mut note: impl FnMut(Up),
+    ) -> Result<serde_json::Value> {
         let interrupted = || interrupt.and_then(|i| i.check().err());
         loop {
             match interrupt {
@@ -117,7 +126,7 @@ impl Helper {
                 match message {
                     Up::Done(value) => return Ok(value),
                     Up::Failed(error) => return Err(interrupted().unwrap_or_else(|| self.explain(error))),
-                    _ => {}
+                    other => note(other),
                 }
             }
             if self.is_gone() {

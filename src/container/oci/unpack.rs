@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::leftovers;
-use super::protocol::{Down, LayerAt, Task};
+use super::protocol::{Down, LayerAt, Task, Up};
 use super::rung::Rung;
 use super::spawn::{Helper, Surroundings};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::arrival::{Arrival, State};
+use crate::image::layer::Layer;
+use crate::image::progress::{self, Event, Progress};
 use crate::image::{Image, Known, Store};
 use crate::interrupt::Interrupt;
 
@@ -23,7 +25,13 @@ pub struct Unpacked {
 }
 
 /// Completes the image and unpacks it at the same time. Fails where the image cannot be had.
-pub fn unpack(store: &Store, rung: &Rung, known: Known<'_>, interrupt: &Interrupt) -> Result<Unpacked> {
+pub fn unpack(
+    store: &Store,
+    rung: &Rung,
+    known: Known<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Unpacked> {
     let layers = known.image().layers.clone();
     tracing::info!("Unpacking {} layers", layers.len());
     store.require_room(known.image())?;
@@ -36,13 +44,13 @@ pub fn unpack(store: &Store, rung: &Rung, known: Known<'_>, interrupt: &Interrup
     let (gone, mut streamed) = (AtomicBool::new(false), false);
     let (image, rootfs, given_up) = std::thread::scope(|scope| {
         let unpacking = scope.spawn(|| {
-            let rootfs = helper.call(Some(interrupt));
+            let rootfs = helper.call_noting(Some(interrupt), |said| report(progress, &layers, said));
             // what is wrong with the image does not keep its layers from being fetched
             let fatal = rootfs.as_ref().is_err_and(|error| error.kind() != ErrorKind::Image);
             gone.store(fatal, Ordering::SeqCst);
             rootfs
         });
-        let image = known.complete(&mut |arrival| {
+        let image = progress::complete(progress, known, &mut |arrival| {
             if gone.load(Ordering::SeqCst) {
                 return Err(Error::new(ErrorKind::Internal, "the unpacking has ended"));
             }
@@ -68,6 +76,13 @@ pub fn unpack(store: &Store, rung: &Rung, known: Known<'_>, interrupt: &Interrup
         (Err(_), Err(error)) if given_up => Err(error),
         (Err(error), _) => Err(error),
         (Ok(image), rootfs) => Ok(Unpacked { image, rootfs: rootfs.and_then(path), streamed }),
+    }
+}
+
+fn report(progress: &dyn Progress, layers: &[Layer], said: Up) {
+    let Up::Unpacking { layer: number, bytes } = said else { return };
+    if let Some(layer) = layers.get(number) {
+        progress.note(Event::Unpack { number, layer, bytes });
     }
 }
 

@@ -5,6 +5,7 @@ mod enter;
 mod events;
 mod executor;
 mod feed;
+mod meter;
 mod network;
 mod overlay;
 mod reap;

@@ -6,6 +6,7 @@ use nix::sys::stat::{Mode, umask};
 
 use super::Channels;
 use super::feed::Feed;
+use super::meter::Meter;
 use crate::container::oci::protocol::{Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, ErrorKind, Result};
@@ -26,8 +27,13 @@ pub fn unpack(
     send(&channels.up, &Up::Ready)?;
     let feed = Feed::listen(channels, layers.len(), interrupt.clone())?;
     let mapping = rung.mapping();
+    let meter = Meter::new(channels)?;
     let job = Unpack { cache, mapping: &mapping, ownership: rung.ownership(), layers };
-    let rootfs = rootfs::unpack(&job, &|index, layer| Ok(feed.blob(index, layer)), Some(&interrupt))?;
+    let rootfs = rootfs::unpack(
+        &job,
+        &|index, layer| Ok(meter.read(index, feed.blob(index, layer))),
+        Some(&interrupt),
+    )?;
     serde_json::to_value(rootfs.path()).doing(ErrorKind::Internal, || "naming the rootfs".into())
 }
 

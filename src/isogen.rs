@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::container::{self, Environment, KeepContainer, Run};
 use crate::error::{ErrorKind, Result};
 use crate::image::reference::Reference;
-use crate::image::registry::Access;
+use crate::image::registry::{Access, Reach};
 use crate::image::{Layers, PullPolicy, REFERENCE_BUILDER};
 use crate::interrupt::Interrupt;
 use crate::iso;
@@ -22,6 +22,8 @@ pub struct Options {
     pub configuration: PathBuf,
     pub documents: Source,
     pub cache: PathBuf,
+    /// Caches that are only read from; those of the configuration come after them.
+    pub additional_caches: Vec<PathBuf>,
     /// Where records of runs and logs are kept.
     pub state: PathBuf,
     pub pull: PullPolicy,
@@ -57,6 +59,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let mount = &site.configuration.container.volume;
     let volume = Volume::open(&mount.host, &mount.container)?;
     let runtime = options.runtime.unwrap_or(site.configuration.container.runtime);
+    let additional_caches = additional_caches(&options, &site);
     let mut container = container::driver(
         runtime,
         container::Options {
@@ -64,6 +67,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
             pull: options.pull,
             layers: Layers::AsNeeded,
             access: options.access,
+            additional_caches,
             cache: options.cache,
             state: options.state,
             interrupt: interrupt.clone(),
@@ -93,6 +97,12 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     Ok(image)
 }
 
+/// The command line's and environment's, then the configuration's.
+fn additional_caches(options: &Options, site: &Site) -> Vec<PathBuf> {
+    let configured = &site.configuration.container.additional_rootfs_caches;
+    options.additional_caches.iter().chain(configured).cloned().collect()
+}
+
 impl Site {
     /// Reads and checks configuration and documents; nothing is written.
     pub fn read(options: &Options) -> Result<Self> {
@@ -103,6 +113,11 @@ impl Site {
         let cloud_init = CloudInit::generate(&documents, &configuration)?;
         warn_of_host_name(&cloud_init, &reference);
         let network = options.network.or(configuration.container.network).unwrap_or(Network::None);
+        if options.access.reach == Reach::Offline && network == Network::Host {
+            tracing::warn!(
+                "--offline is about the image; the builder has this host's network, as configured"
+            );
+        }
         Ok(Self {
             staging: staging(&configuration, cloud_init, options.inputs_after)?,
             environment: environment(&configuration, network),

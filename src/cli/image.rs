@@ -20,6 +20,7 @@ use airshipctl::site::config::ContainerRuntime;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::isogen::state_dir;
 use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
 
@@ -29,9 +30,9 @@ pub enum ImageCommand {
     Pull {
         #[arg(value_parser = Reference::parse)]
         reference: Reference,
-        /// When to ask the registry: missing, always or never.
-        #[arg(long, value_name = "WHEN", default_value = "always", value_parser = PullPolicy::from_str)]
-        pull: PullPolicy,
+        /// When to ask the registry: missing, always or never [default: always, with --offline never].
+        #[arg(long, value_name = "WHEN", value_parser = PullPolicy::from_str)]
+        pull: Option<PullPolicy>,
         /// Unpack it too, for this user, so that the next run starts at once.
         #[arg(long)]
         unpack: bool,
@@ -111,6 +112,9 @@ pub enum ImageCommand {
 pub struct Common {
     #[command(flatten)]
     cache: CacheArgs,
+    /// The directory where runs keep their records, and rootfses that cannot be in the cache.
+    #[arg(long, value_name = "DIR", env = "AIRSHIP_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
     /// Form of the result; json is one document with the keys listed in rootfs-cache/README.md.
     #[arg(long, value_name = "FORM", default_value = "text")]
     output: Output,
@@ -128,17 +132,40 @@ impl Common {
         Store::open(&self.cache.dir()?)
     }
 
+    /// The own cache alone, for commands that change it.
     fn existing(&self) -> Result<Option<Store>> {
-        Store::open_existing(&self.cache.dir()?)
+        Ok(Store::open_existing(&self.cache.dir()?)?.map(|store| self.with_state(store)))
     }
 
-    /// For commands that name what they want.
-    fn required(&self) -> Result<Store> {
-        self.existing()?.ok_or_else(|| match self.cache.dir() {
+    fn with_state(&self, store: Store) -> Store {
+        // one who has no such directory keeps nothing there
+        let state = self.state_dir.clone().or_else(|| record::state_dir().ok());
+        match state.and_then(|state| std::path::absolute(state).ok()) {
+            Some(state) => store.with_state(&state),
+            None => store,
+        }
+    }
+
+    /// All caches, for commands that read; `None` where there is none at all.
+    fn all(&self) -> Result<Option<Store>> {
+        let (dir, additional) = (self.cache.dir()?, self.cache.additional()?);
+        let own = self.existing()?;
+        let is_there = own.is_some();
+        let store = own.map_or_else(|| Store::absent(&dir), Ok)?.with_additional(&additional);
+        Ok(Some(store).filter(|store| is_there || !store.additional().is_empty()))
+    }
+
+    /// Why a command that names what it wants cannot have it.
+    fn no_cache(&self) -> Error {
+        match self.cache.dir() {
             Ok(dir) => Error::new(ErrorKind::Image, format!("there is no rootfs cache {}", dir.display()))
                 .hint("name another with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE"),
             Err(error) => error,
-        })
+        }
+    }
+
+    fn required(&self) -> Result<Store> {
+        self.all()?.ok_or_else(|| self.no_cache())
     }
 
     fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
@@ -162,6 +189,7 @@ struct Images<T> {
 pub fn run(command: ImageCommand) -> Result<()> {
     match command {
         ImageCommand::Pull { reference, pull: policy, unpack, registries, common } => {
+            let policy = registries.policy(policy, PullPolicy::Always)?;
             let access = registries.access()?;
             let digest = match unpack {
                 true => prepare(&reference, policy, access, &common),
@@ -173,16 +201,17 @@ pub fn run(command: ImageCommand) -> Result<()> {
         ImageCommand::Load { path, name, common } => load(&path, name.as_ref(), &common),
         ImageCommand::Save { references, file, common } => save(&references, &file, &common),
         ImageCommand::Ls { common } => {
-            let images = common.existing()?.map_or_else(|| Ok(Vec::new()), |store| store.list())?;
+            let images = common.all()?.map_or_else(|| Ok(Vec::new()), |store| store.list())?;
             let result = Images { images };
-            common.print(&result, || text::listed(&result.images))
+            common.print(&result, || text::listed(&result.images, &own_cache(&common)))
         }
         ImageCommand::Inspect { reference, common } => {
             let image = inspect::inspect(&common.required()?, &reference)?;
             common.print(&image, || text::inspected(&image))
         }
         ImageCommand::Rm { references, common } => {
-            let result = Images { images: common.required()?.remove(&references)? };
+            let own = common.existing()?.ok_or_else(|| common.no_cache())?;
+            let result = Images { images: own.remove(&references)? };
             common.print(&result, || text::removed(&result.images))
         }
         ImageCommand::Prune { all, common } => prune(if all { Half::All } else { Half::Old }, &common),
@@ -197,7 +226,7 @@ pub fn run(command: ImageCommand) -> Result<()> {
 }
 
 fn pull(reference: &Reference, policy: PullPolicy, access: &Access, common: &Common) -> Result<Digest> {
-    let store = common.store()?;
+    let store = common.store()?.with_additional(&common.cache.additional()?);
     let _in_use = store.lock_shared()?;
     let interrupt = Interrupt::from_signals()?;
     // the layers are wanted even where a rootfs is there: they are what is saved and carried
@@ -220,7 +249,8 @@ fn prepare(reference: &Reference, policy: PullPolicy, access: Access, common: &C
         layers: Layers::All,
         access,
         cache: common.cache.dir()?,
-        state: record::state_dir()?,
+        additional_caches: common.cache.additional()?,
+        state: state_dir(common.state_dir.clone())?,
         interrupt: Interrupt::from_signals()?,
     };
     container::driver(ContainerRuntime::Oci, options).pull()
@@ -233,6 +263,12 @@ fn load(path: &Path, name: Option<&Reference>, common: &Common) -> Result<()> {
     };
     let result = Images { images };
     common.print(&result, || text::loaded(&result.images))
+}
+
+/// The canonical path of the own cache as results have it.
+fn own_cache(common: &Common) -> String {
+    let dir = common.cache.dir().unwrap_or_default();
+    std::fs::canonicalize(&dir).unwrap_or(dir).display().to_string()
 }
 
 fn standard_input() -> Result<File> {

@@ -33,9 +33,9 @@ pub struct IsogenArgs {
     /// $XDG_STATE_HOME/airshipctl].
     #[arg(long, value_name = "DIR", env = "AIRSHIP_STATE_DIR")]
     state_dir: Option<PathBuf>,
-    /// When to ask the registry: missing, always or never.
-    #[arg(long, value_name = "WHEN", default_value = "missing", value_parser = parse::<PullPolicy>)]
-    pull: PullPolicy,
+    /// When to ask the registry: missing, always or never [default: missing].
+    #[arg(long, value_name = "WHEN", value_parser = parse::<PullPolicy>)]
+    pull: Option<PullPolicy>,
     /// The builder's network, none or host [default: the configuration's, else none].
     #[arg(long, value_name = "NETWORK", value_parser = parse::<Network>)]
     network: Option<Network>,
@@ -76,8 +76,9 @@ impl IsogenArgs {
             configuration,
             documents: source(self.documents)?,
             cache: self.cache.dir()?,
+            additional_caches: self.cache.additional()?,
             state: state_dir(self.state_dir)?,
-            pull: self.pull,
+            pull: self.registry.policy(self.pull, PullPolicy::Missing)?,
             access: self.registry.access()?,
             network: self.network,
             runtime: self.container_runtime,
@@ -89,7 +90,7 @@ impl IsogenArgs {
 }
 
 /// Absolute, because helper processes have another working directory.
-fn state_dir(given: Option<PathBuf>) -> Result<PathBuf> {
+pub(super) fn state_dir(given: Option<PathBuf>) -> Result<PathBuf> {
     let dir = given.map_or_else(record::state_dir, Ok)?;
     std::path::absolute(&dir).doing(ErrorKind::Usage, || format!("locating {}", dir.display()))
 }

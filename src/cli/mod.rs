@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use airshipctl::error::{Error, Result};
+use airshipctl::error::{Error, ErrorKind, Result};
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
@@ -65,9 +65,28 @@ struct CacheArgs {
     /// $XDG_CACHE_HOME/airshipctl/rootfs-cache].
     #[arg(long, value_name = "DIR", env = "AIRSHIP_ROOTFS_CACHE")]
     rootfs_cache: Option<PathBuf>,
+    /// A further cache that is only read from, searched before the registry (may be repeated; those
+    /// of $AIRSHIP_ADDITIONAL_ROOTFS_CACHES, separated by colons, come after them).
+    #[arg(long = "additional-rootfs-cache", value_name = "DIR")]
+    additional: Vec<PathBuf>,
 }
 
+/// As PATH: directories separated by colons.
+const ADDITIONAL: &str = "AIRSHIP_ADDITIONAL_ROOTFS_CACHES";
+
 impl CacheArgs {
+    /// The additional caches of the command line, which have to be there, and of the environment.
+    fn additional(&self) -> Result<Vec<PathBuf>> {
+        if let Some(missing) = self.additional.iter().find(|dir| !dir.exists()) {
+            let why = format!("opening additional cache {}: it is not there", missing.display());
+            return Err(Error::new(ErrorKind::Usage, why)
+                .hint("name an existing rootfs cache or OCI image layout with --additional-rootfs-cache"));
+        }
+        let listed = std::env::var_os(ADDITIONAL).unwrap_or_default();
+        let listed = std::env::split_paths(&listed).filter(|dir| !dir.as_os_str().is_empty());
+        Ok(self.additional.iter().cloned().chain(listed).collect())
+    }
+
     fn dir(&self) -> Result<PathBuf> {
         self.rootfs_cache.clone().map_or_else(airshipctl::isogen::default_cache, Ok)
     }
@@ -97,7 +116,7 @@ fn run(cli: Cli) -> Result<()> {
 
 /// Writes a result to standard output.
 fn print(text: &str) -> Result<()> {
-    use airshipctl::error::{Doing, ErrorKind};
+    use airshipctl::error::Doing;
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())

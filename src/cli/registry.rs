@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use airshipctl::error::Result;
-use airshipctl::image::registry::{Access, Places};
+use airshipctl::error::{Error, ErrorKind, Result};
+use airshipctl::image::PullPolicy;
+use airshipctl::image::registry::{Access, Places, Reach};
 use clap::Args;
 
 /// Shared by the commands that pull.
@@ -21,16 +22,34 @@ pub struct RegistryArgs {
     /// repeated).
     #[arg(long = "insecure-registry", value_name = "HOST")]
     insecure: Vec<String>,
+    /// Use no network for the image: no registry, no credential helper, no name lookup.
+    #[arg(long, env = "AIRSHIP_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    offline: bool,
 }
 
 impl RegistryArgs {
+    /// The policy to follow: `given`, or else `default`. Fails for one that needs the network where
+    /// that is not to be used.
+    pub fn policy(&self, given: Option<PullPolicy>, default: PullPolicy) -> Result<PullPolicy> {
+        match (given, self.offline) {
+            (Some(PullPolicy::Always), true) => {
+                let why = "--pull always asks the registry on every run, which --offline forbids";
+                Err(Error::new(ErrorKind::Usage, why)
+                    .hint("leave one of them out; $AIRSHIP_OFFLINE counts as --offline"))
+            }
+            (None, true) => Ok(PullPolicy::Missing),
+            (given, _) => Ok(given.unwrap_or(default)),
+        }
+    }
+
     /// What was said here, and the places where other tools keep the rest. What is named here must be
     /// good, whether it will be needed or not.
     pub fn access(self) -> Result<Access> {
         // an empty variable is none
         let authfile = self.authfile.filter(|file| !file.as_os_str().is_empty());
-        let Self { ca_files, insecure, .. } = self;
-        let access = Access { authfile, ca_files, insecure, places: Places::of_environment() };
+        let Self { ca_files, insecure, offline, .. } = self;
+        let reach = if offline { Reach::Offline } else { Reach::Online };
+        let access = Access { authfile, ca_files, insecure, places: Places::of_environment(), reach };
         access.check().map(|()| access)
     }
 }

@@ -62,6 +62,8 @@ pub struct Options {
     pub access: Access,
     /// The rootfs cache of the built-in driver.
     pub cache: PathBuf,
+    /// Caches that it only reads from, searched in this order after its own.
+    pub additional_caches: Vec<PathBuf>,
     /// Where records of runs and logs are kept.
     pub state: PathBuf,
     pub interrupt: Interrupt,

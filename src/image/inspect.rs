@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::digest::Digest;
 use super::manifest::Image;
 use super::rootfs::{self, Condition, Mapping, Stage};
+use super::store::Located;
 use super::{Platform, Reference, Store};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -27,6 +28,8 @@ pub struct Inspected {
     pub config: InspectedConfig,
     /// Where it is unpacked.
     pub rootfs: Vec<InspectedRootfs>,
+    /// The directory of the cache that has its name.
+    pub cache: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -65,9 +68,9 @@ pub struct InspectedRootfs {
 /// Fails with [`ErrorKind::Image`] where the cache has none, or only a damaged one.
 pub fn inspect(store: &Store, reference: &Reference) -> Result<Inspected> {
     let doing = || format!("inspecting {reference}");
-    let image = find(store, reference).map_err(|error| error.context(doing()))?;
-    let Some(image) = image else {
-        let why = format!("{}: cache {} has it not", doing(), store.path().display());
+    let located = find(store, reference).map_err(|error| error.context(doing()))?;
+    let Some((image, cache)) = located else {
+        let why = format!("{}: cache {} has it not", doing(), store.describe());
         return Err(
             Error::new(ErrorKind::Image, why).hint("`airshipctl image ls` lists the names that are there")
         );
@@ -91,16 +94,17 @@ pub fn inspect(store: &Store, reference: &Reference) -> Result<Inspected> {
         layers: layers.collect(),
         config: config(&image),
         rootfs,
+        cache,
     })
 }
 
-fn find(store: &Store, reference: &Reference) -> Result<Option<Image>> {
-    if let Some(image) = store.find(reference, &Platform::host())? {
-        return Ok(Some(image));
+fn find(store: &Store, reference: &Reference) -> Result<Option<(Image, String)>> {
+    if let Some(Located { image, cache }) = store.locate(reference, &Platform::host())? {
+        return Ok(Some((image, cache.display().to_string())));
     }
     let name = reference.to_string();
     match store.list()?.into_iter().find(|row| row.reference == name) {
-        Some(row) => store.image(&row.digest).map(Some),
+        Some(row) => Ok(Some((store.image(&row.digest)?, row.cache))),
         None => Ok(None),
     }
 }
@@ -118,18 +122,25 @@ fn config(image: &Image) -> InspectedConfig {
 
 fn unpacked(store: &Store, image: &Image) -> Result<Vec<InspectedRootfs>> {
     let chain_id = image.chain_id();
-    let entries = rootfs::entries(store.path())?.into_iter().filter(|entry| entry.chain_id == chain_id);
-    entries
-        .map(|entry| {
+    let mut found = Vec::new();
+    for dir in store.all_rootfs_dirs() {
+        let entries = match rootfs::entries(dir) {
+            // what an additional cache does not let us see is not ours to run
+            Err(_) if store.additional().iter().any(|other| other == dir) => continue,
+            entries => entries?,
+        };
+        for entry in entries.into_iter().filter(|entry| entry.chain_id == chain_id) {
             let state = match entry.stage {
                 Stage::Temporary => "unfinished",
-                Stage::Complete => match rootfs::condition(store.path(), &entry.mapping, &image.layers)? {
+                Stage::Complete => match rootfs::condition(dir, &entry.mapping, &image.layers)? {
                     Condition::Valid => "valid",
                     Condition::Foreign => "foreign",
                     Condition::Invalid(_) | Condition::Absent => "invalid",
                 },
             };
-            Ok(InspectedRootfs { path: entry.path.display().to_string(), mapping: entry.mapping, state })
-        })
-        .collect()
+            let path = entry.path.display().to_string();
+            found.push(InspectedRootfs { path, mapping: entry.mapping, state });
+        }
+    }
+    Ok(found)
 }

@@ -103,7 +103,7 @@ pub fn acquire(store: &Store, wanted: Wanted<'_>, interrupt: &Interrupt) -> Resu
 /// cache has no name for it if it had none.
 pub fn know<'a>(store: &'a Store, wanted: Wanted<'a>, interrupt: &'a Interrupt) -> Result<Known<'a>> {
     let found = wanted.find(store)?;
-    if wanted.policy == PullPolicy::Never || wanted.reference.is_local() {
+    if !wanted.may_ask() {
         let image = wanted.settle(store, found)?;
         return Ok(Known::in_cache(store, wanted, image, interrupt));
     }
@@ -116,10 +116,16 @@ pub fn know<'a>(store: &'a Store, wanted: Wanted<'a>, interrupt: &'a Interrupt) 
 }
 
 impl Wanted<'_> {
+    fn may_ask(&self) -> bool {
+        self.policy != PullPolicy::Never
+            && !self.reference.is_local()
+            && self.access.reach == registry::Reach::Online
+    }
+
     /// What the cache has. Damage is an error only where no registry can repair it.
     fn find(&self, store: &Store) -> Result<Option<Image>> {
         match store.find(self.reference, self.platform) {
-            Err(error) if self.policy != PullPolicy::Never && !self.reference.is_local() => {
+            Err(error) if self.may_ask() => {
                 tracing::warn!("{error}; pulling it again");
                 Ok(None)
             }
@@ -140,13 +146,14 @@ impl Wanted<'_> {
     fn settle(&self, store: &Store, found: Option<Image>) -> Result<Image> {
         let lacking = match found {
             Some(image) if self.is_complete(store, &image) => return Ok(image),
-            Some(image) => match store.missing_layers(&image).first() {
-                Some(layer) => format!("lacks layer {} of it", layer.digest),
-                None => return Ok(image),
+            Some(image) => match store.missing_layers(&image).as_slice() {
+                [] => return Ok(image),
+                [only] => format!("lacks layer {} of it", only.digest),
+                [first, rest @ ..] => format!("lacks layer {} and {} more of it", first.digest, rest.len()),
             },
             None => format!("has it not for {}{}", self.platform, self.others(store)),
         };
-        let why = format!("finding image {}: cache {} {lacking}", self.reference, store.path().display());
+        let why = format!("finding image {}: cache {} {lacking}", self.reference, store.describe());
         Err(Error::new(ErrorKind::Image, why).hint(self.remedy()))
     }
 
@@ -167,6 +174,12 @@ impl Wanted<'_> {
         if self.reference.to_string() == REFERENCE_BUILDER {
             return "make the reference builder with scripts/builder/build.sh and load it with `airshipctl image load`"
                 .to_owned();
+        }
+        if self.access.reach == registry::Reach::Offline && !self.reference.is_local() {
+            let name = self.reference;
+            return format!(
+                "bring it: `airshipctl image save {name} FILE` where it is, `airshipctl image load FILE` here; or name a cache that has it with --additional-rootfs-cache"
+            );
         }
         match self.reference.is_local() {
             true => "load it with `airshipctl image load`; localhost/ is never looked for in a registry"

@@ -55,7 +55,11 @@ fn prune_rootfs(store: &Store, pruned: &mut Pruned, interrupt: &Interrupt) -> Re
     let trees = store.trees(interrupt)?;
     let needed: HashSet<Digest> =
         trees.iter().flat_map(|tree| &tree.images).map(|image| image.chain_id()).collect();
-    for entry in rootfs::entries(store.path())? {
+    let mut entries = Vec::new();
+    for dir in store.rootfs_dirs() {
+        entries.extend(rootfs::entries(dir)?);
+    }
+    for entry in entries {
         interrupt.check()?;
         if entry.stage == Stage::Complete && needed.contains(&entry.chain_id) {
             continue;

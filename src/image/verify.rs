@@ -1,6 +1,7 @@
 //! Finds what is damaged in the cache, and puts it right where a registry can.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -56,6 +57,8 @@ pub struct BlobFault {
     pub damage: Damage,
     /// The names that need it.
     pub references: Vec<String>,
+    /// The directory of the cache that has these names.
+    pub cache: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -70,12 +73,21 @@ impl Report {
     pub fn is_good(&self) -> bool {
         self.faults.is_empty() && self.rootfs.is_empty()
     }
+
+    fn add(&mut self, other: Self) {
+        self.names += other.names;
+        self.blobs += other.blobs;
+        self.bytes += other.bytes;
+        self.faults.extend(other.faults);
+        self.rootfs.extend(other.rootfs);
+    }
 }
 
-/// Verifies what these references lead to, or with none the whole index. What is wrong is in the
-/// report; with [`Cure::Repair`], what is still wrong afterwards. `access` is how registries are reached.
+/// Verifies what these references lead to, or with none the indexes of all caches. What is wrong is in
+/// the report; with [`Cure::Repair`], what is still wrong afterwards. `access` is how registries are
+/// reached. Additional caches are looked at and never repaired.
 ///
-/// Fails with [`ErrorKind::Image`] for a reference that the cache has not got.
+/// Fails with [`ErrorKind::Image`] for a reference that no cache has got.
 pub fn verify(
     store: &Store,
     references: &[Reference],
@@ -84,26 +96,45 @@ pub fn verify(
     interrupt: &Interrupt,
 ) -> Result<Report> {
     let _in_use = store.lock_shared()?;
-    let trees = chosen(store, references, interrupt)?;
-    let report = look(store, &trees, options.depth, interrupt)?;
+    let report = look_everywhere(store, references, options.depth, interrupt)?;
     if report.is_good() || options.cure == Cure::Report {
         return Ok(report);
     }
+    let trees = chosen(store, references, interrupt)?;
     repair(store, &trees, &report, access, interrupt)?;
-    let mut after = look(store, &chosen(store, references, interrupt)?, options.depth, interrupt)?;
+    let mut after = look_everywhere(store, references, options.depth, interrupt)?;
     after.repaired = difference(&report, &after);
     Ok(after)
 }
 
+/// Each cache's names as a process would follow them that has this cache as its own.
+fn look_everywhere(
+    store: &Store,
+    references: &[Reference],
+    depth: Depth,
+    interrupt: &Interrupt,
+) -> Result<Report> {
+    let own = chosen(store, references, interrupt)?;
+    let mut report = look(store, &own, depth, interrupt)?;
+    let mut seen = own;
+    for cache in store.additional() {
+        let view = store.seen_from(cache);
+        let trees = chosen(&view, references, interrupt)?;
+        report.add(look(&view, &trees, depth, interrupt)?);
+        seen.extend(trees);
+    }
+    match references.iter().find(|it| !seen.iter().any(|tree| is_meant(tree, it))) {
+        None => Ok(report),
+        Some(reference) => {
+            let why = format!("verifying {reference}: cache {} has it not", store.describe());
+            Err(Error::new(ErrorKind::Image, why)
+                .hint("`airshipctl image ls` lists the names that are there"))
+        }
+    }
+}
+
 fn chosen(store: &Store, references: &[Reference], interrupt: &Interrupt) -> Result<Vec<Tree>> {
     let mut trees = store.trees(interrupt)?;
-    let missing = references.iter().find(|it| !trees.iter().any(|tree| is_meant(tree, it)));
-    if let Some(reference) = missing {
-        let why = format!("verifying {reference}: cache {} has it not", store.path().display());
-        return Err(
-            Error::new(ErrorKind::Image, why).hint("`airshipctl image ls` lists the names that are there")
-        );
-    }
     trees.retain(|tree| references.is_empty() || references.iter().any(|it| is_meant(tree, it)));
     Ok(trees)
 }
@@ -121,10 +152,11 @@ fn look(store: &Store, trees: &[Tree], depth: Depth, interrupt: &Interrupt) -> R
     for found in checked.damage.into_iter().chain(trees.iter().flat_map(|tree| tree.damage.clone())) {
         damage.entry(found.digest.to_string()).or_insert(found);
     }
+    let cache = store.path().display().to_string();
     let faults = damage.into_values().map(|damage| {
         let needs = |tree: &&Tree| tree.blobs().any(|(digest, _)| *digest == damage.digest);
         let references = trees.iter().filter(needs).map(name).collect();
-        BlobFault { damage, references }
+        BlobFault { damage, references, cache: cache.clone() }
     });
     Ok(Report {
         names: trees.len() as u64,
@@ -144,8 +176,8 @@ fn name(tree: &Tree) -> String {
 /// Only what is there can be wrong: an image that is not unpacked will be when it is run.
 fn rootfs_faults(store: &Store, trees: &[Tree]) -> Result<Vec<RootfsFault>> {
     let mut faults = Vec::new();
-    for (entry, image) in unpacked(store, trees)? {
-        if let Condition::Invalid(reason) = rootfs::condition(store.path(), &entry.mapping, &image.layers)? {
+    for (dir, entry, image) in unpacked(store, trees)? {
+        if let Condition::Invalid(reason) = rootfs::condition(dir, &entry.mapping, &image.layers)? {
             faults.push(RootfsFault {
                 path: entry.path.display().to_string(),
                 mapping: entry.mapping,
@@ -157,15 +189,19 @@ fn rootfs_faults(store: &Store, trees: &[Tree]) -> Result<Vec<RootfsFault>> {
 }
 
 /// The rootfs directories of these images, each once.
-fn unpacked<'a>(store: &Store, trees: &'a [Tree]) -> Result<Vec<(Entry, &'a Image)>> {
-    let entries = rootfs::entries(store.path())?.into_iter().filter(|it| it.stage == Stage::Complete);
+fn unpacked<'a>(store: &'a Store, trees: &'a [Tree]) -> Result<Vec<(&'a Path, Entry, &'a Image)>> {
     let image = |entry: &Entry| {
         trees.iter().flat_map(|tree| &tree.images).find(|image| image.chain_id() == entry.chain_id)
     };
-    Ok(entries.filter_map(|entry| image(&entry).map(|image| (entry, image))).collect())
+    let mut found = Vec::new();
+    for dir in store.rootfs_dirs() {
+        let entries = rootfs::entries(dir)?.into_iter().filter(|it| it.stage == Stage::Complete);
+        found.extend(entries.filter_map(|entry| image(&entry).map(|image| (dir, entry, image))));
+    }
+    Ok(found)
 }
 
-/// Removes what is damaged, then has each name that lacks something completed.
+/// Removes what is damaged in the own cache, then has each of its names that lacks something completed.
 fn repair(
     store: &Store,
     trees: &[Tree],
@@ -173,16 +209,20 @@ fn repair(
     access: &Access,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    for fault in report.faults.iter().filter(|fault| fault.damage.state == Defect::Damaged) {
-        store.discard(&fault.damage.digest)?;
-        tracing::info!("removed {}: {}", fault.damage.digest, fault.damage.reason);
+    let own = store.path().display().to_string();
+    for BlobFault { damage, .. } in report.faults.iter().filter(|fault| fault.cache == own) {
+        let blobs = trees.iter().flat_map(Tree::blobs);
+        for (digest, size) in blobs.filter(|(digest, _)| *digest == damage.digest).take(1) {
+            if damage.state == Defect::Damaged && store.put_away(digest, *size, interrupt)? {
+                tracing::info!("removed {digest}: {}", damage.reason);
+            }
+        }
     }
     if !report.rootfs.is_empty() {
-        for (entry, image) in unpacked(store, trees)? {
+        for (dir, entry, image) in unpacked(store, trees)? {
             interrupt.check()?;
             // files of a mapped tree stay for the next run in that mapping, which sweeps them
-            if let Err(error) = rootfs::remove_invalid(store.path(), &entry.mapping, &image.layers, interrupt)
-            {
+            if let Err(error) = rootfs::remove_invalid(dir, &entry.mapping, &image.layers, interrupt) {
                 tracing::warn!("{error}");
             }
         }
@@ -219,17 +259,21 @@ fn fetch(store: &Store, tree: &Tree, access: &Access, interrupt: &Interrupt) -> 
     match super::acquire(store, wanted, interrupt) {
         Ok(_) => Ok(()),
         Err(error) => {
-            tracing::warn!("{error}");
+            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            tracing::warn!("{error}{hint}");
             interrupt.check()
         }
     }
 }
 
+/// By cache too: what is right again in the own one may still be wrong in another.
 fn difference(before: &Report, after: &Report) -> Vec<String> {
-    let things = |report: &Report| -> Vec<String> {
-        let blobs = report.faults.iter().map(|fault| fault.damage.digest.to_string());
-        blobs.chain(report.rootfs.iter().map(|fault| fault.path.clone())).collect()
+    let things = |report: &Report| -> Vec<(String, String)> {
+        let blob = |fault: &BlobFault| (fault.cache.clone(), fault.damage.digest.to_string());
+        let rootfs = report.rootfs.iter().map(|fault| (String::new(), fault.path.clone()));
+        report.faults.iter().map(blob).chain(rootfs).collect()
     };
     let still = things(after);
-    things(before).into_iter().filter(|thing| !still.contains(thing)).collect()
+    let gone = things(before).into_iter().filter(|thing| !still.contains(thing));
+    gone.map(|(_, thing)| thing).collect()
 }

@@ -3,12 +3,13 @@
 
 use std::fmt;
 
-use super::{Options, Site};
+use super::{Options, Site, additional_caches};
 use crate::error::Result;
-use crate::image::Image;
+use crate::image::PullPolicy;
 use crate::image::digest::sha256_hex;
 use crate::image::platform::Platform;
-use crate::image::store::Store;
+use crate::image::registry::Reach;
+use crate::image::store::{Located, Store};
 use crate::site::config::{Network, Privilege};
 use crate::site::volume::Volume;
 
@@ -16,18 +17,21 @@ use crate::site::volume::Volume;
 pub struct Plan {
     site: Site,
     cache: std::path::PathBuf,
-    image: Option<Image>,
+    additional: Vec<std::path::PathBuf>,
+    pull: PullPolicy,
+    reach: Reach,
+    image: Option<Located>,
 }
 
 /// Checks all that a run checks before its first write.
 pub fn plan(options: &Options) -> Result<Plan> {
     let site = Site::read(options)?;
     Volume::check(&site.configuration.container.volume.host)?;
-    let image = match Store::open_existing(&options.cache)? {
-        Some(store) => store.find(&site.reference, &Platform::host())?,
-        None => None,
-    };
-    Ok(Plan { site, cache: options.cache.clone(), image })
+    let store = Store::open_existing(&options.cache)?.map_or_else(|| Store::absent(&options.cache), Ok)?;
+    let additional = additional_caches(options, &site);
+    let image = store.with_additional(&additional).locate(&site.reference, &Platform::host())?;
+    let (cache, pull, reach) = (options.cache.clone(), options.pull, options.access.reach);
+    Ok(Plan { site, cache, additional, pull, reach, image })
 }
 
 impl fmt::Display for Plan {
@@ -58,11 +62,24 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    fn may_ask_a_registry(&self) -> bool {
+        self.pull != PullPolicy::Never && !self.site.reference.is_local() && self.reach == Reach::Online
+    }
+
     fn image_part(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "image:\n  reference: {}\n  rootfsCache: {}", self.site.reference, self.cache.display())?;
-        let Some(image) = &self.image else {
-            return writeln!(f, "  digest: unknown, the image is not in the rootfs cache");
+        if !self.additional.is_empty() {
+            writeln!(f, "  additionalRootfsCaches:")?;
+        }
+        self.additional.iter().try_for_each(|cache| writeln!(f, "  - {}", cache.display()))?;
+        let Some(Located { image, cache }) = &self.image else {
+            let from = if self.may_ask_a_registry() { self.site.reference.registry() } else { "nowhere" };
+            return writeln!(f, "  from: {from}\n  digest: unknown, the image is not in the rootfs cache");
         };
+        match self.pull == PullPolicy::Always && self.may_ask_a_registry() {
+            true => writeln!(f, "  from: {}", self.site.reference.registry())?,
+            false => writeln!(f, "  from: {}", cache.display())?,
+        }
         writeln!(f, "  digest: {}", image.manifest_digest)?;
         let config = image.configuration.config().as_ref();
         let entrypoint = config.and_then(|config| config.entrypoint().clone()).unwrap_or_default();

@@ -17,10 +17,12 @@ pub fn loaded(images: &[Loaded]) -> String {
     images.iter().map(|image| format!("{}@{}\n", image.reference, image.digest)).collect()
 }
 
-pub fn listed(images: &[Listed]) -> String {
+/// Names that are not in the `own` cache have that of their cache behind them.
+pub fn listed(images: &[Listed], own: &str) -> String {
     let line = |image: &Listed| {
         let (platform, size) = (or_dash(image.platform.as_ref()), or_dash(image.size));
-        format!("{} {} {platform} {size}\n", visible(&image.reference), image.digest)
+        let cache = if image.cache == own { String::new() } else { format!(" {}", visible(&image.cache)) };
+        format!("{} {} {platform} {size}{cache}\n", visible(&image.reference), image.digest)
     };
     images.iter().map(line).collect()
 }
@@ -32,8 +34,9 @@ fn or_dash(value: Option<impl Display>) -> String {
 pub fn inspected(image: &Inspected) -> String {
     let config = &image.config;
     let mut text = format!(
-        "reference   {}\ndigest      {}\nplatform    {}\ncreated     {}\nsize        {}\nchain id    {}\n",
+        "reference   {}\ncache       {}\ndigest      {}\nplatform    {}\ncreated     {}\nsize        {}\nchain id    {}\n",
         image.reference,
+        visible(&image.cache),
         image.digest,
         image.platform,
         or_dash(image.created.as_ref().map(|created| visible(created))),
@@ -97,7 +100,8 @@ pub fn verified(report: &Report) -> String {
     for fault in &report.faults {
         let state = serde_json::to_value(fault.damage.state).unwrap_or_default();
         let state = state.as_str().unwrap_or_default().to_owned();
-        let why = visible(&format!("{} (of {})", fault.damage.reason, fault.references.join(", ")));
+        let names = fault.references.join(", ");
+        let why = visible(&format!("{} (of {names} in {})", fault.damage.reason, fault.cache));
         text += &format!("{state} {}: {why}\n", fault.damage.digest);
     }
     for fault in &report.rootfs {

@@ -20,7 +20,7 @@ use crate::container::record::Record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::digest::Digest;
 use crate::image::platform::Platform;
-use crate::image::rootfs::Mapping;
+use crate::image::registry::Reach;
 use crate::image::store::{CacheLock, Store};
 use crate::image::{self, Image, Layers, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::Network;
@@ -52,47 +52,55 @@ impl OciDriver {
             .map(drop)
     }
 
-    /// The image and its rootfs in this mapping, from the cache or made now. Blobs that turn out to
-    /// be damaged are fetched once more where a registry may be asked.
+    /// The image and its rootfs in this mapping, from a cache or made now. Blobs that turn out to be
+    /// damaged are looked for elsewhere, at last in the registry where it may be asked.
     fn prepare(&self, store: &Store, rung: &Rung) -> Result<(Image, PathBuf)> {
-        let mapping = rung.mapping();
-        let platform = Platform::host();
-        let unpacked = |image: &Image| matches!(find(store, &mapping, image), Ok(Some(_)));
-        let have_rootfs = |image: &Image| self.options.layers == Layers::AsNeeded && unpacked(image);
-        let wanted = |policy| Wanted {
-            reference: &self.options.reference,
-            platform: &platform,
-            policy,
-            have_rootfs: &have_rootfs,
-            transfer: registry::Options::default(),
-            access: &self.options.access,
+        let (platform, mapping) = (Platform::host(), rung.mapping());
+        let find = |image: &Image| rootfs::find_in(store.all_rootfs_dirs(), &mapping, &image.layers);
+        let have_rootfs =
+            |image: &Image| self.options.layers == Layers::AsNeeded && matches!(find(image), Ok(Some(_)));
+        let Options { reference, access, interrupt, .. } = &self.options;
+        let transfer = registry::Options::default();
+        let wanted = |policy| {
+            let have_rootfs = &have_rootfs;
+            Wanted { reference, platform: &platform, policy, have_rootfs, transfer, access }
         };
-        let interrupt = &self.options.interrupt;
-        let known = image::know(store, wanted(self.options.pull), interrupt)?;
-        tracing::info!("Using image {}@{}", self.options.reference, known.image().manifest_digest);
-        leftovers::sweep(rung, store.path())?;
-        if let Some(rootfs) = find(store, &mapping, known.image())? {
-            return known.complete(&mut |_| Ok(())).map(|image| (image, rootfs));
+        let mut known = image::know(store, wanted(self.options.pull), interrupt)?;
+        tracing::info!("Using image {reference}@{}", known.image().manifest_digest);
+        for dir in store.rootfs_dirs() {
+            leftovers::sweep(rung, dir)?;
         }
-        let Unpacked { image, rootfs, streamed } = unpack(store, rung, known, interrupt)?;
-        match rootfs {
-            Err(error) if error.kind() == ErrorKind::Image => self.discard(store, &image, error, streamed)?,
-            rootfs => return rootfs.map(|rootfs| (image, rootfs)),
+        if let Some(found) = find(known.image())? {
+            let image = known.complete(&mut |_| Ok(()))?;
+            return Ok((image, found.path().to_owned()));
         }
-        // the same image, even where its tag has moved since
-        let known = image::know(store, wanted(PullPolicy::Missing), interrupt)?;
+        // each cache may have its own damage, and a disk may damage what is fetched
+        for _ in store.caches() {
+            let Unpacked { image, rootfs, streamed } = unpack(store, rung, known, interrupt)?;
+            match rootfs {
+                Err(error) if error.kind() == ErrorKind::Image => {
+                    self.replace(store, &image, error, streamed)?;
+                }
+                rootfs => return rootfs.map(|rootfs| (image, rootfs)),
+            }
+            // the same image, even where its tag has moved since
+            known = image::know(store, wanted(PullPolicy::Missing), interrupt)?;
+        }
         let Unpacked { image, rootfs, .. } = unpack(store, rung, known, interrupt)?;
         rootfs.map(|rootfs| (image, rootfs))
     }
 
-    /// Removes the damaged blobs that an unpack may have failed for. Gives its error back where
-    /// another try would not help.
-    fn discard(&self, store: &Store, image: &Image, error: Error, streamed: bool) -> Result<()> {
+    /// Sees to it that the damaged blobs which an unpack failed for are had from the next cache or
+    /// fetched anew. Gives its error back where another try would not help.
+    fn replace(&self, store: &Store, image: &Image, error: Error, streamed: bool) -> Result<()> {
         let damaged = store.damaged_layers(image, &self.options.interrupt)?;
         if damaged.is_empty() {
             return if streamed { Ok(()) } else { Err(error) };
         }
-        if self.options.pull == PullPolicy::Never || self.options.reference.is_local() {
+        if store.pass_over(&damaged) {
+            return Ok(());
+        }
+        if !self.may_ask_a_registry() {
             return Err(error.hint("`airshipctl image verify` tells what in the cache is damaged"));
         }
         for layer in &damaged {
@@ -100,6 +108,11 @@ impl OciDriver {
             store.discard_blob(layer)?;
         }
         Ok(())
+    }
+
+    fn may_ask_a_registry(&self) -> bool {
+        let Options { pull, reference, access, .. } = &self.options;
+        *pull != PullPolicy::Never && !reference.is_local() && access.reach == Reach::Online
     }
 
     /// Starts the helper of a run; it writes nothing into the volume yet.
@@ -156,16 +169,14 @@ impl OciDriver {
     }
 }
 
-fn find(store: &Store, mapping: &Mapping, image: &Image) -> Result<Option<PathBuf>> {
-    let found = rootfs::find(store.path(), mapping, &image.layers)?;
-    Ok(found.map(|rootfs| rootfs.path().to_owned()))
-}
-
 impl Container for OciDriver {
     fn pull(&mut self) -> Result<Digest> {
         leftovers::reap_dead(&self.options.state);
         let rung = rung::choose(Rung::candidates(), |rung| self.try_rung(rung))?;
-        let store = Store::open(&self.options.cache)?;
+        let Options { cache, additional_caches, state, .. } = &self.options;
+        let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
+        // fails before anything is fetched that could not be used
+        let store = store.for_unpacking()?;
         let lock = store.lock_shared()?;
         let (image, rootfs) = self.prepare(&store, &rung)?;
         let digest = image.manifest_digest.clone();

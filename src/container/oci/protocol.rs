@@ -95,7 +95,7 @@ pub struct Job {
 pub enum Task {
     /// Do all that a run does to this host's kernel, and leave nothing.
     Probe,
-    /// Apply these layers.
+    /// Apply these layers, lowest first; where their blobs are is said by what follows.
     Unpack { cache: PathBuf, layers: Vec<Layer> },
     /// Remove what killed unpacks of this mapping left in the cache.
     Sweep { cache: PathBuf },

@@ -26,7 +26,10 @@ pub struct Unpacked {
 pub fn unpack(store: &Store, rung: &Rung, known: Known<'_>, interrupt: &Interrupt) -> Result<Unpacked> {
     let layers = known.image().layers.clone();
     tracing::info!("Unpacking {} layers", layers.len());
-    let task = Task::Unpack { cache: store.path().to_owned(), layers: layers.clone() };
+    store.require_room(known.image())?;
+    let place = store.rootfs_place()?;
+    place.prepare()?;
+    let task = Task::Unpack { cache: place.dir().to_owned(), layers: layers.clone() };
     let mut helper = Helper::spawn(rung, task, Surroundings::default())?;
     helper.ready(interrupt)?;
     let orders = helper.orders()?;
@@ -58,7 +61,7 @@ pub fn unpack(store: &Store, rung: &Rung, known: Known<'_>, interrupt: &Interrup
         (image, unpacking.join().unwrap_or_else(lost), given_up)
     });
     if rootfs.is_err() {
-        leftovers::sweep(rung, store.path()).unwrap_or_else(|error| tracing::warn!("{error}"));
+        leftovers::sweep(rung, place.dir()).unwrap_or_else(|error| tracing::warn!("{error}"));
     }
     match (image, rootfs) {
         // the helper's end is why the pull was given up

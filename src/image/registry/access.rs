@@ -18,6 +18,16 @@ pub struct Access {
     /// do (`--insecure-registry`).
     pub insecure: Vec<String>,
     pub places: Places,
+    pub reach: Reach,
+}
+
+/// Whether any registry may be asked at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    #[default]
+    Online,
+    /// No socket is opened, no name looked up, no credential helper run (`--offline`).
+    Offline,
 }
 
 impl Access {

@@ -31,7 +31,7 @@ use super::digest::Digest;
 use super::reference::Reference;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
-pub use access::{Access, Places};
+pub use access::{Access, Places, Reach};
 pub use retry::Pace;
 use source::Source;
 
@@ -135,6 +135,11 @@ impl<'a> Registry<'a> {
         access: &'a Access,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
+        // the last of several doors: nobody should have come so far
+        if access.reach == Reach::Offline {
+            let why = format!("asking {}: the network is not to be used", reference.registry());
+            return Err(Error::new(ErrorKind::Image, why).hint("leave --offline out"));
+        }
         let source = Source::new(mirrors::endpoints(access, reference)?, options, access)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.doing(ErrorKind::Internal, || "starting the network runtime".into())?;

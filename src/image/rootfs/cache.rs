@@ -99,6 +99,10 @@ impl<'a> Slot<'a> {
         if stat.st_uid != rustix::process::geteuid().as_raw() {
             return Err(invalid("it belongs to another user"));
         }
+        // file systems without owners, as sticks have, give everything to the caller
+        if stat.st_mode & 0o022 != 0 {
+            return Err(invalid("other users may write it"));
+        }
         rustix::fs::openat(directory, TREE, directory_flags(), Mode::empty()).failed("opening its tree")?;
         let record = read_record(directory)?;
         let same = record.version == VERSION

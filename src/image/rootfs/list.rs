@@ -13,6 +13,7 @@ use super::Mapping;
 use super::cache::{Slot, TREE, directory_flags, names, sweep_one};
 use super::failure::{Failed, invalid};
 use crate::error::Result;
+use crate::image::Image;
 use crate::image::digest::Digest;
 use crate::image::layer::Layer;
 use crate::interrupt::Interrupt;
@@ -152,6 +153,13 @@ fn quoted(path: &Path) -> String {
         true => path,
         false => format!("'{}'", path.replace('\'', r"'\''")),
     }
+}
+
+/// Whether a process makes, or left, a rootfs of this image: what is there of it is room already taken.
+pub fn is_under_way(cache: &Path, image: &Image) -> bool {
+    let chain_id = image.chain_id();
+    let is_its = |entry: &Entry| entry.stage == Stage::Temporary && entry.chain_id == chain_id;
+    entries(cache).is_ok_and(|entries| entries.iter().any(is_its))
 }
 
 /// What the cache has for these layers in that mapping.

@@ -27,6 +27,7 @@ mod header;
 mod list;
 mod name;
 mod pax;
+mod place;
 mod record;
 mod remove;
 mod sparse;
@@ -37,7 +38,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::blob::{Blob, verified};
-pub use self::list::{Condition, Entry, Removal, Stage, condition, entries, remove_invalid};
+pub use self::list::{Condition, Entry, Removal, Stage, condition, entries, is_under_way, remove_invalid};
+pub use self::place::{Place, Unfit, unfit};
 pub use self::record::{Mapping, Ownership, Record, Skipped};
 
 use self::apply::{Limits, Unpacker};
@@ -72,6 +74,29 @@ impl Rootfs {
 /// Fails with [`ErrorKind::Image`](crate::error::ErrorKind::Image) where the cache cannot be read.
 pub fn find(cache: &Path, mapping: &Mapping, layers: &[Layer]) -> Result<Option<Rootfs>> {
     Slot::new(cache, mapping, layers)?.find()
+}
+
+/// The first that one of these caches has, the own one first; of the others it has to be the
+/// caller's own too, and one that cannot be read is passed over. What lies where it cannot be run (see
+/// [`Unfit`]) does not count.
+///
+/// Fails with [`ErrorKind::Image`](crate::error::ErrorKind::Image) where the first cannot be read.
+pub fn find_in<'a>(
+    caches: impl Iterator<Item = &'a Path>,
+    mapping: &Mapping,
+    layers: &[Layer],
+) -> Result<Option<Rootfs>> {
+    for (number, cache) in caches.enumerate() {
+        if !place::may_run(cache) {
+            continue;
+        }
+        match find(cache, mapping, layers) {
+            Ok(None) => {}
+            Err(error) if number > 0 => tracing::warn!("{error}"),
+            found => return found,
+        }
+    }
+    Ok(None)
 }
 
 /// What to unpack, where and as whom.

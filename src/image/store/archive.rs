@@ -15,6 +15,7 @@ use std::str::FromStr;
 use super::docker::{self, Link, Parts};
 use super::input::{self, CHUNK};
 use super::layout::{self, BLOBS, INDEX, LAYOUT, PARTIAL};
+use super::space::Demand;
 use super::{blob, lock, space};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::digest::{Digest, Hasher, Verified};
@@ -51,7 +52,7 @@ impl Staging {
             lock.lock()?;
             Ok(lock)
         };
-        let _lock = make().doing(ErrorKind::Image, doing)?;
+        let _lock = make().map_err(|error| space::write_error(doing(), &error))?;
         Ok(Self { dir, _lock })
     }
 
@@ -179,7 +180,7 @@ impl Members<'_> {
     /// Writes what may be a docker image's, as a blob of whatever digest it has.
     fn part<R: Read>(&mut self, member: &mut tar::Entry<'_, R>, name: String) -> Result<()> {
         let size = member.size();
-        space::require(self.dir, size)?;
+        space::require(&[Demand::new(self.dir, "this member", size)])?;
         docker::make_dir(self.dir)?;
         let path = self.dir.join(PART);
         let mut hashing = Hashing { inner: member, hasher: Hasher::Sha256(Default::default()), count: 0 };
@@ -196,7 +197,7 @@ impl Members<'_> {
 
     /// Writes a blob and holds it against the digest that is its name.
     fn blob<R: Read>(&self, member: &mut tar::Entry<'_, R>, digest: &Digest) -> Result<()> {
-        space::require(self.dir, member.size())?;
+        space::require(&[Demand::new(self.dir, "this member", member.size())])?;
         let path = blob::path(self.dir, digest);
         if let Some(parent) = path.parent() {
             layout::make_dir(parent).doing(ErrorKind::Image, || format!("creating {}", parent.display()))?;

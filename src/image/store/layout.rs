@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::{ImageIndex, OciLayout};
@@ -42,6 +42,7 @@ pub(super) fn create(dir: &Path) -> Result<PathBuf> {
     // other users must not meet setuid programs of images, nor change what root will run
     DirBuilder::new().recursive(true).mode(0o700).create(dir).doing(ErrorKind::Image, doing)?;
     let dir = canonical(dir)?;
+    check_owner(&dir)?;
     if !is_layout(&dir)? {
         refuse_strangers(&dir)?;
         let _lock = lock::index(&dir)?;
@@ -66,7 +67,7 @@ pub(super) fn existing(dir: &Path) -> Result<Option<PathBuf>> {
     }
     let dir = canonical(dir)?;
     if is_layout(&dir)? {
-        return Ok(Some(dir));
+        return check_owner(&dir).map(|()| Some(dir));
     }
     refuse_strangers(&dir).map(|()| None)
 }
@@ -93,6 +94,36 @@ fn check_header(bytes: &[u8]) -> Result<()> {
         VERSION => Ok(()),
         other => Err(Error::new(ErrorKind::Image, format!("layout version {other:?} is not {VERSION:?}"))),
     }
+}
+
+/// Who may write a cache says which image a name means, and so what will be run; blobs are verified,
+/// and a rootfs counts only for its owner. Root does not take that from everybody. A directory of one
+/// other user, such as a checkout that is mounted into a container, is warned of; so is one with the
+/// sticky bit, such as a fresh tmpfs, as long as nobody else has made anything of a cache in it.
+fn check_owner(dir: &Path) -> Result<()> {
+    let doing = || format!("opening cache {}", dir.display());
+    let found = fs::metadata(dir).doing(ErrorKind::Image, doing)?;
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    let is_for_all = found.mode() & 0o002 != 0;
+    let is_mine = |owner: u32| [0, uid.as_raw()].contains(&owner);
+    let is_planted = [LAYOUT, INDEX, BLOBS, PARTIAL, "rootfs"]
+        .iter()
+        .any(|name| fs::symlink_metadata(dir.join(name)).is_ok_and(|found| !is_mine(found.uid())));
+    if uid.is_root() && is_for_all && (found.mode() & 0o1000 == 0 || is_planted) {
+        let why = format!("{}: every user may write it (mode {:o})", doing(), found.mode() & 0o7777);
+        return Err(Error::new(ErrorKind::Usage, why)
+            .hint(format!("take that away with `chmod go-w {}`, or name another cache", dir.display())));
+    }
+    // many users have a group of their own
+    let is_for_group = found.mode() & 0o020 != 0 && found.gid() != gid.as_raw();
+    if is_for_all || is_for_group || !is_mine(found.uid()) {
+        let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+        tracing::warn!(
+            "cache {} can be written by other users (owner {owner}, mode {mode:o}): they can change what its names mean",
+            dir.display()
+        );
+    }
+    Ok(())
 }
 
 fn refuse_strangers(dir: &Path) -> Result<()> {

@@ -4,7 +4,7 @@
 //! name is given.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -13,6 +13,7 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex};
 use serde::Serialize;
 
 use super::blob::{self, Presence, Slot};
+use super::space::{self, Demand};
 use super::{INDEX_DEPTH, Store, archive, layout, names};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::digest::Digest;
@@ -78,6 +79,12 @@ pub(super) fn load_archive(
     interrupt: &Interrupt,
 ) -> Result<Vec<Loaded>> {
     let _in_use = store.lock_shared()?;
+    // an archive holds little that is not stored, and compressing it saves nothing: layers are
+    // compressed already
+    if let Some(found) = source.metadata().ok().filter(Metadata::is_file) {
+        let bytes = found.len() - found.len() / 8;
+        space::require(&[Demand::new(&store.dir, "the archive's contents", bytes)])?;
+    }
     let staging = archive::stage(&store.dir, source, interrupt)?;
     layout::is_layout(staging.path())?;
     Loader { store, from: staging.path(), take: Take::Move, interrupt }.run(name)
@@ -194,7 +201,7 @@ impl Loader<'_> {
     /// Layers first: a document that is there says that what it names may be there too.
     fn store_all(&self, plan: Plan) -> Result<()> {
         if let Take::Copy = self.take {
-            self.store.require_space(&self.store.absent(&plan.layers))?;
+            self.store.require_space(&self.store.absent_layers(&plan.layers))?;
         }
         for layer in &plan.layers {
             self.store_layer(layer)

@@ -11,10 +11,12 @@ mod layout;
 mod load;
 mod lock;
 mod names;
+mod new_file;
 mod prune;
 mod reach;
 mod remove;
 mod save;
+mod sources;
 mod space;
 mod verify;
 mod view;
@@ -26,6 +28,7 @@ use super::layer::Layer;
 use super::manifest::{self, Document, Image};
 use super::platform::Platform;
 use super::reference::Reference;
+use super::rootfs::{self, Place};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
@@ -40,26 +43,40 @@ pub(super) use reach::Tree;
 pub use reach::{Damage, Defect};
 pub use remove::Removed;
 pub use save::Target;
+pub use sources::Located;
+use space::Demand;
 
 /// How deep indexes may lie in indexes; more than two have not been seen in the wild.
 const INDEX_DEPTH: usize = 4;
 
-/// A directory that is an OCI image layout; any number of processes may use it at once.
+/// A directory that is an OCI image layout; any number of processes may use it at once. Others may
+/// stand behind it, from which it is only read.
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
+    /// Additional caches.
+    others: Vec<PathBuf>,
+    /// Where rootfses are that cannot be in the cache.
+    local: Option<PathBuf>,
+    /// Where a rootfs will be made, if one will.
+    place: Option<Place>,
+    spoiled: sources::Spoiled,
 }
 
 impl Store {
     /// Opens the cache in `dir`, creating it with its parents if there is nothing yet (0700).
     /// Fails with [`ErrorKind::Usage`] for a directory that is something else.
     pub fn open(dir: &Path) -> Result<Self> {
-        Ok(Self { dir: layout::create(dir)? })
+        Ok(Self::of(layout::create(dir)?))
     }
 
     /// Opens the cache in `dir` if there is one, and touches nothing.
     pub fn open_existing(dir: &Path) -> Result<Option<Self>> {
-        Ok(layout::existing(dir)?.map(|dir| Self { dir }))
+        Ok(layout::existing(dir)?.map(Self::of))
+    }
+
+    fn of(dir: PathBuf) -> Self {
+        Self { dir, others: Vec::new(), local: None, place: None, spoiled: sources::Spoiled::default() }
     }
 
     /// The canonical path of the cache.
@@ -69,7 +86,7 @@ impl Store {
 
     /// Says that the cache is in use: nothing is removed from it while the lock is held.
     pub fn lock_shared(&self) -> Result<CacheLock> {
-        lock::shared(&self.dir)
+        sources::lock_shared(&self.dir)
     }
 
     /// Makes this process the cache's only user, so that things may be removed from it. Fails with
@@ -79,10 +96,19 @@ impl Store {
     }
 
     /// The image of that name (or, for a reference with a digest, of that digest) that suits
-    /// `platform`; manifest and configuration are verified, layers are not looked at.
+    /// `platform`, from the first cache that has it; manifest and configuration are verified, layers
+    /// are not looked at.
     pub fn find(&self, reference: &Reference, platform: &Platform) -> Result<Option<Image>> {
-        let index = layout::read_index(&self.dir)?;
-        let entries = names::matching(&index, reference);
+        Ok(self.locate(reference, platform)?.map(|located| located.image))
+    }
+
+    fn find_in(
+        &self,
+        index: &oci_spec::image::ImageIndex,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<Option<Image>> {
+        let entries = names::matching(index, reference);
         // a digest means what it means, on whatever platform
         let entry = match reference.digest() {
             Some(_) => entries.first().copied(),
@@ -91,7 +117,7 @@ impl Store {
         let Some(mut descriptor) = entry.cloned() else { return Ok(None) };
         for _ in 0..=INDEX_DEPTH {
             manifest::check_document(&descriptor)?;
-            let bytes = blob::read(&self.dir, descriptor.digest(), Some(descriptor.size()))?;
+            let bytes = self.document(&descriptor)?;
             let nested = match manifest::parse(&bytes, Some(descriptor.media_type().as_ref()))
                 .map_err(|error| error.context(format!("reading blob {}", descriptor.digest())))?
             {
@@ -100,7 +126,7 @@ impl Store {
             };
             match manifest::select(nested.manifests(), platform) {
                 // an index keeps the entries of platforms that were never stored
-                Some(next) if blob::size(&self.dir, next.digest()).is_some() => descriptor = next.clone(),
+                Some(next) if self.is_stored(next.digest()) => descriptor = next.clone(),
                 _ => return Ok(None),
             }
         }
@@ -110,9 +136,14 @@ impl Store {
         ))
     }
 
+    /// Whether any cache has a file of that digest.
+    fn is_stored(&self, digest: &Digest) -> bool {
+        self.caches().any(|dir| blob::size(dir, digest).is_some())
+    }
+
     /// The image of a manifest's digest, verified.
     pub fn image(&self, manifest_digest: &Digest) -> Result<Image> {
-        let bytes = blob::read(&self.dir, manifest_digest, None)?;
+        let bytes = self.read(manifest_digest, None)?;
         self.image_of(manifest_digest, &bytes)
     }
 
@@ -123,7 +154,7 @@ impl Store {
             };
             manifest::check_manifest(&manifest)?;
             let config = manifest.config();
-            let configuration = blob::read(&self.dir, config.digest(), Some(config.size()))?;
+            let configuration = self.document(config)?;
             let configuration = manifest::parse_configuration(&configuration)?;
             manifest::image(digest.clone(), bytes.len() as u64, &manifest, configuration)
         };
@@ -134,13 +165,13 @@ impl Store {
     /// The layers that are absent or of the wrong size, each once. Digests are checked by those
     /// who read the layers.
     pub fn missing_layers(&self, image: &Image) -> Vec<Layer> {
-        self.absent(&image.layers)
+        self.absent_layers(&image.layers)
     }
 
-    fn absent(&self, layers: &[Layer]) -> Vec<Layer> {
+    fn absent_layers(&self, layers: &[Layer]) -> Vec<Layer> {
         let mut missing: Vec<Layer> = Vec::new();
         for layer in layers {
-            let there = blob::size(&self.dir, &layer.digest) == Some(layer.size);
+            let there = self.blob_path(layer).is_some();
             if !there && !missing.iter().any(|other| other.digest == layer.digest) {
                 missing.push(layer.clone());
             }
@@ -148,25 +179,26 @@ impl Store {
         missing
     }
 
-    /// The blob of a layer, if it is there and has the right size.
-    pub fn blob_path(&self, layer: &Layer) -> Option<PathBuf> {
-        let there = blob::size(&self.dir, &layer.digest) == Some(layer.size);
-        there.then(|| blob::path(&self.dir, &layer.digest))
-    }
-
-    /// Has the layers that are there on disk for good, with their names.
+    /// Has the own blobs of these layers on disk for good, with their names.
     pub(super) fn sync_layers(&self, image: &Image) -> Result<()> {
-        blob::sync(&self.dir, image.layers.iter().filter_map(|layer| self.blob_path(layer)))
+        let digests = image.layers.iter().map(|layer| &layer.digest);
+        let own = digests.filter(|digest| blob::size(&self.dir, digest).is_some());
+        blob::sync(&self.dir, own.map(|digest| blob::path(&self.dir, digest)))
     }
 
     /// Opens the compressed blob of a layer; its contents are not verified yet.
     pub fn open_blob(&self, layer: &Layer) -> Result<std::fs::File> {
         manifest::check_digest(&layer.digest)?;
-        let path = blob::path(&self.dir, &layer.digest);
-        blob::open_plain(&path).doing(ErrorKind::Image, || format!("opening layer {}", path.display()))
+        Self::open_file(&self.place_or_own(&layer.digest, layer.size))
     }
 
-    /// Removes the blob of a layer that was found damaged, so that the next run fetches it anew.
+    /// Opens the file of a blob, which [`Store::blob_path`] gave; nothing but a regular file.
+    pub fn open_file(path: &Path) -> Result<std::fs::File> {
+        blob::open_plain(path).doing(ErrorKind::Image, || format!("opening layer {}", path.display()))
+    }
+
+    /// Removes the own blob of a layer that was found damaged, so that it is fetched anew; one in
+    /// another cache stays.
     pub fn discard_blob(&self, layer: &Layer) -> Result<()> {
         self.discard(&layer.digest)
     }
@@ -175,16 +207,21 @@ impl Store {
     pub(super) fn discard(&self, digest: &Digest) -> Result<()> {
         manifest::check_digest(digest)?;
         let path = blob::path(&self.dir, digest);
+        self.forget(&path);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => other.doing(ErrorKind::Image, || format!("removing {}", path.display())),
         }
     }
 
-    /// Every name in the index; damaged images are listed too, without size.
+    /// Every name in the indexes of all caches; damaged images are listed too, without size.
     pub fn list(&self) -> Result<Vec<Listed>> {
-        let index = layout::read_index(&self.dir)?;
-        Ok(names::list(self, &index))
+        let mut listed = names::list(self, &self.dir, &layout::read_index(&self.dir)?);
+        for cache in &self.others {
+            // what cannot be read has been said when it was opened
+            listed.extend(layout::read_index(cache).iter().flat_map(|it| names::list(self, cache, it)));
+        }
+        Ok(listed)
     }
 
     /// Loads the named images of an OCI layout directory, or of an archive of one or of `docker save`
@@ -217,7 +254,7 @@ impl Store {
 
     /// A manifest, index or configuration, verified.
     pub(super) fn document(&self, descriptor: &oci_spec::image::Descriptor) -> Result<Vec<u8>> {
-        blob::read(&self.dir, descriptor.digest(), Some(descriptor.size()))
+        self.read(descriptor.digest(), Some(descriptor.size()))
     }
 
     /// Takes a blob to be written; waits for another process that is writing the same one.
@@ -260,8 +297,28 @@ impl Store {
 
     /// Makes sure that the file system has room for the rest of these layers.
     pub(super) fn require_space(&self, layers: &[Layer]) -> Result<()> {
-        let needed: u64 = layers.iter().fold(0, |sum, layer| sum.saturating_add(self.rest(layer)));
-        space::require(&self.dir, needed)
+        space::require(&[Demand::new(&self.dir, "blobs", self.rest_of(layers))])
+    }
+
+    /// Makes sure that there is room for what this image still needs, by its manifest: for the layers
+    /// that no cache has and, where it will be [unpacked](Store::for_unpacking), for its rootfs.
+    ///
+    /// How large that is the manifest does not say: hardly less than the compressed layers, and two or
+    /// three times that by experience. Fails with [`ErrorKind::Image`] for less than the least.
+    pub fn require_room(&self, image: &Image) -> Result<()> {
+        let mut demands = vec![Demand::new(&self.dir, "blobs", self.rest_of(&self.missing_layers(image)))];
+        if let Some(place) = &self.place
+            && !rootfs::is_under_way(place.dir(), image)
+        {
+            let sum = |size: fn(&Layer) -> u64| image.layers.iter().map(size).fold(0, u64::saturating_add);
+            let rootfs = Demand::new(place.dir(), "rootfs", sum(|layer| layer.size));
+            demands.push(Demand { likely: sum(Layer::likely_unpacked), ..rootfs });
+        }
+        space::require(&demands)
+    }
+
+    fn rest_of(&self, layers: &[Layer]) -> u64 {
+        layers.iter().fold(0, |sum, layer| sum.saturating_add(self.rest(layer)))
     }
 
     fn rest(&self, layer: &Layer) -> u64 {

@@ -1,9 +1,11 @@
 //! Names in the index: `org.opencontainers.image.ref.name` (image-spec, annotations.md).
 
+use std::path::Path;
+
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex};
 use serde::Serialize;
 
-use super::{Store, blob, view};
+use super::{Store, view};
 use crate::error::Result;
 use crate::image::digest::Digest;
 use crate::image::manifest::{self, Document};
@@ -21,6 +23,8 @@ pub struct Listed {
     pub platform: Option<Platform>,
     /// Bytes of manifest and layers; `None` where they cannot be read.
     pub size: Option<u64>,
+    /// The directory of the cache whose index has the name.
+    pub cache: String,
 }
 
 /// The name of an entry, if it has one.
@@ -55,10 +59,14 @@ pub(super) fn assign(index: &mut ImageIndex, reference: &Reference, mut target: 
     index.set_manifests(entries);
 }
 
-/// All names, in the index's order.
-pub(super) fn list(store: &Store, index: &ImageIndex) -> Vec<Listed> {
+/// All names of the index of `cache`, in its order.
+pub(super) fn list(store: &Store, cache: &Path, index: &ImageIndex) -> Vec<Listed> {
+    let cache = cache.display().to_string();
     let named = index.manifests().iter().filter_map(|entry| Some((of(entry)?, entry)));
-    named.flat_map(|(name, entry)| rows(store, name, entry)).collect()
+    named
+        .flat_map(|(name, entry)| rows(store, name, entry))
+        .map(|row| Listed { cache: cache.clone(), ..row })
+        .collect()
 }
 
 fn rows(store: &Store, name: &str, entry: &Descriptor) -> Vec<Listed> {
@@ -66,9 +74,7 @@ fn rows(store: &Store, name: &str, entry: &Descriptor) -> Vec<Listed> {
     if !manifest::leads_to_index(entry) {
         return vec![row(entry)];
     }
-    let stored = |entry: &&Descriptor| {
-        !manifest::leads_to_index(entry) && blob::size(&store.dir, entry.digest()).is_some()
-    };
+    let stored = |entry: &&Descriptor| !manifest::leads_to_index(entry) && store.is_stored(entry.digest());
     let rows: Vec<Listed> = match nested(store, entry) {
         Ok(Document::Index(index)) => index.manifests().iter().filter(stored).map(row).collect(),
         _ => Vec::new(),
@@ -81,7 +87,7 @@ fn rows(store: &Store, name: &str, entry: &Descriptor) -> Vec<Listed> {
 
 fn nested(store: &Store, entry: &Descriptor) -> Result<Document> {
     manifest::check_document(entry)?;
-    let bytes = blob::read(&store.dir, entry.digest(), Some(entry.size()))?;
+    let bytes = store.document(entry)?;
     manifest::parse(&bytes, Some(entry.media_type().as_ref()))
 }
 
@@ -89,5 +95,6 @@ fn row(store: &Store, name: &str, entry: &Descriptor) -> Listed {
     let image = store.image(entry.digest()).ok();
     let platform = Platform::of_descriptor(entry).or_else(|| Some(image.as_ref()?.platform()));
     let size = image.as_ref().map(|image| image.size());
-    Listed { reference: name.to_owned(), digest: entry.digest().clone(), platform, size }
+    let (reference, digest) = (name.to_owned(), entry.digest().clone());
+    Listed { reference, digest, platform, size, cache: String::new() }
 }

@@ -1,6 +1,7 @@
 //! What an entry of the index leads to: documents and layers, and what is wrong with them.
 
 use std::io;
+use std::path::Path;
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 use serde::Serialize;
@@ -128,7 +129,7 @@ impl Store {
     fn visit_index(&self, tree: &mut Tree, entry: &Descriptor, index: &ImageIndex, depth: usize) {
         let before = tree.images.len() + tree.damage.len();
         for nested in index.manifests() {
-            if blob::size(&self.dir, nested.digest()).is_some() {
+            if self.is_stored(nested.digest()) {
                 self.visit(tree, nested, depth + 1);
             }
         }
@@ -176,9 +177,13 @@ impl Store {
         if manifest::check_digest(digest).is_err() {
             return Defect::Unfit;
         }
-        match std::fs::symlink_metadata(blob::path(&self.dir, digest)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Defect::Missing,
-            _ => Defect::Damaged,
+        let is_missing = |dir: &Path| {
+            let found = std::fs::symlink_metadata(blob::path(dir, digest));
+            found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        match self.caches().all(is_missing) {
+            true => Defect::Missing,
+            false => Defect::Damaged,
         }
     }
 }

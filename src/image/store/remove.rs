@@ -70,8 +70,9 @@ impl Store {
 fn split(index: &ImageIndex, references: &[Reference]) -> Result<(Vec<Descriptor>, Vec<Descriptor>)> {
     for reference in references {
         if !index.manifests().iter().any(|entry| is_meant(entry, reference)) {
-            return Err(Error::new(ErrorKind::Image, format!("there is no {reference}"))
-                .hint("`airshipctl image ls` lists the names that are there"));
+            return Err(Error::new(ErrorKind::Image, format!("there is no {reference}")).hint(
+                "`airshipctl image ls` lists the names that are there; additional caches are never changed",
+            ));
         }
     }
     let meant = |entry: &Descriptor| references.iter().any(|reference| is_meant(entry, reference));

@@ -2,17 +2,16 @@
 //! no times, no owners.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex};
 
 use super::layout::{self, BLOBS, INDEX, LAYOUT};
+use super::new_file::NewFile;
+use super::space::Demand;
 use super::{Damage, Defect, Loaded, Store, Tree, blob, names, space, view};
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::digest::{Digest, Verified};
 use crate::image::manifest;
 use crate::image::reference::Reference;
@@ -20,6 +19,10 @@ use crate::interrupt::Interrupt;
 
 const CHUNK: usize = 128 << 10;
 const REPAIR: &str = "`airshipctl image verify --repair` fetches again what a registry has";
+
+const ELSEWHERE: &str = "make room there, or name a file elsewhere";
+/// Headers and contents in an archive begin at multiples of this.
+const RECORD: u64 = 512;
 
 /// Where an archive goes.
 pub enum Target<'a> {
@@ -54,7 +57,10 @@ impl Store {
             Target::Stream(out) => self.write_archive(&members, out, interrupt)?,
             Target::File(path) => {
                 let mut file = NewFile::create(path, &self.dir)?;
-                self.write_archive(&members, &mut file.file, interrupt)
+                let needed = Demand::new(file.parent(), "the archive", archive_size(&members));
+                space::require(&[Demand { hint: ELSEWHERE, ..needed }])
+                    .map_err(|error| file.failed(error))?;
+                self.write_archive(&members, file.contents(), interrupt)
                     .map_err(|error| file.failed(error))?;
                 file.publish()?;
             }
@@ -68,12 +74,12 @@ impl Store {
 
     /// The entries of the archive's index, in a fixed order.
     fn entries_of(&self, references: &[Reference]) -> Result<Vec<Descriptor>> {
-        let index = layout::read_index(&self.dir)?;
         let mut entries: Vec<Descriptor> = Vec::new();
         for reference in references {
+            let index = self.index_with(reference)?;
             let mut found = names::matching(&index, reference);
             if found.is_empty() {
-                let why = format!("saving {reference}: cache {} has it not", self.dir.display());
+                let why = format!("saving {reference}: cache {} has it not", self.describe());
                 return Err(Error::new(ErrorKind::Image, why)
                     .hint("`airshipctl image ls` lists the names that are there"));
             }
@@ -110,7 +116,7 @@ impl Store {
     }
 
     fn complain_of_damage(&self, tree: &Tree) -> Result<()> {
-        let absent = |(digest, size): &&(Digest, u64)| blob::size(&self.dir, digest) != Some(*size);
+        let absent = |(digest, size): &&(Digest, u64)| self.place(digest, Some(*size)).is_none();
         let layer = tree.layers.iter().find(absent).map(|(digest, _)| Damage {
             digest: digest.clone(),
             state: Defect::Missing,
@@ -169,12 +175,23 @@ impl Store {
             }
             Member::Blob(digest, size) => {
                 header.set_size(*size);
-                let file = blob::open_plain(&blob::path(&self.dir, digest))?;
+                let file = blob::open_plain(&self.place_or_own(digest, *size))?;
                 let inner = Heeding { inner: BufReader::with_capacity(CHUNK, file), interrupt };
                 archive.append_data(&mut header, name, Verified::new(inner, digest, Some(*size))?)
             }
         }
     }
+}
+
+/// Bytes of the archive; its end is two empty records.
+fn archive_size(members: &BTreeMap<String, Member>) -> u64 {
+    let size = |member: &Member| match member {
+        Member::Directory => 0,
+        Member::Document(bytes) => bytes.len() as u64,
+        Member::Blob(_, size) => *size,
+    };
+    let sizes = members.values().map(|member| size(member).next_multiple_of(RECORD) + RECORD);
+    sizes.fold(2 * RECORD, u64::saturating_add)
 }
 
 fn index_of(entries: &[Descriptor]) -> Result<Vec<u8>> {
@@ -190,7 +207,7 @@ fn write_error(member: &str, error: &io::Error) -> Error {
     match error.kind() {
         // only the digest's check says so
         io::ErrorKind::InvalidData => failed.hint(REPAIR),
-        _ if space::is_exhausted(error) => failed.hint("make room there, or name a file elsewhere"),
+        _ if space::is_exhausted(error) => failed.hint(ELSEWHERE),
         _ => failed,
     }
 }
@@ -205,64 +222,5 @@ impl<R: Read> Read for Heeding<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.interrupt.check().map_err(io::Error::other)?;
         self.inner.read(buffer)
-    }
-}
-
-/// A file under a temporary name beside its own; removed when dropped unless published.
-struct NewFile {
-    file: File,
-    temporary: PathBuf,
-    path: PathBuf,
-}
-
-impl NewFile {
-    fn create(path: &Path, cache: &Path) -> Result<Self> {
-        let doing = || format!("creating {}", path.display());
-        let refuse = |why: &str, hint: &str| {
-            Err(Error::new(ErrorKind::Usage, format!("{}: {why}", doing())).hint(hint))
-        };
-        // what a symlink leads to is replaced, not the link
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        match fs::symlink_metadata(&path) {
-            Ok(found) if !found.is_file() => {
-                return refuse("it is there and is no regular file", "give - to write to standard output");
-            }
-            _ => {}
-        }
-        let Some(name) = path.file_name() else {
-            return refuse("it is not the name of a file", "give the name of the archive");
-        };
-        let parent = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let parent = fs::canonicalize(parent).doing(ErrorKind::Usage, doing)?;
-        if parent.starts_with(cache) {
-            return refuse("it would be in the rootfs cache", "name a file elsewhere");
-        }
-        let mut temporary = OsString::from(".");
-        temporary.push(name);
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let (temporary, path) = (parent.join(temporary), parent.join(name));
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&temporary);
-        Ok(Self { file: file.doing(ErrorKind::Usage, doing)?, temporary, path })
-    }
-
-    fn failed(&self, error: Error) -> Error {
-        error.context(format!("writing {}", self.path.display()))
-    }
-
-    fn publish(self) -> Result<()> {
-        let publish = || -> io::Result<()> {
-            self.file.sync_all()?;
-            fs::rename(&self.temporary, &self.path)?;
-            layout::sync_dir(self.path.parent().unwrap_or(Path::new("/")))
-        };
-        publish().doing(ErrorKind::Image, || format!("writing {}", self.path.display()))
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        // published, it is not there under this name
-        let _ = fs::remove_file(&self.temporary);
     }
 }

@@ -57,6 +57,28 @@ impl Store {
         Ok(image.layers.iter().filter(is_damaged).cloned().collect())
     }
 
+    /// Removes the own blob, which was found damaged, and has this process no longer take those of
+    /// additional caches that are damaged too. Returns whether something was removed.
+    pub(in crate::image) fn put_away(
+        &self,
+        digest: &Digest,
+        size: u64,
+        interrupt: &Interrupt,
+    ) -> Result<bool> {
+        // whatever it is: a link or a directory is no blob
+        let is_own = std::fs::symlink_metadata(blob::path(&self.dir, digest)).is_ok();
+        if is_own {
+            self.discard(digest)?;
+        }
+        while let Some(path) = self.place(digest, Some(size)) {
+            interrupt.check()?;
+            if self.hash_one(digest, size, interrupt).is_none() || !self.spoil(path) {
+                break;
+            }
+        }
+        Ok(is_own)
+    }
+
     fn hash(&self, layers: &[(&Digest, u64)], interrupt: &Interrupt) -> Result<Vec<Damage>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(layers.len());
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -80,9 +102,10 @@ impl Store {
     }
 
     fn hash_one(&self, digest: &Digest, size: u64, interrupt: &Interrupt) -> Option<Damage> {
+        let path = self.place_or_own(digest, size);
         let read = || -> io::Result<()> {
             manifest::check_digest(digest).map_err(io::Error::other)?;
-            let file = blob::open_plain(&blob::path(&self.dir, digest))?;
+            let file = blob::open_plain(&path)?;
             let mut verified = Verified::new(file, digest, Some(size))?;
             let mut buffer = vec![0; CHUNK];
             loop {
@@ -92,7 +115,10 @@ impl Store {
                 }
             }
         };
-        let reason = read().err()?.to_string();
+        let reason = match (read().err()?, path.starts_with(&self.dir)) {
+            (error, true) => error.to_string(),
+            (error, false) => format!("{}: {error}", path.display()),
+        };
         Some(Damage { digest: digest.clone(), state: self.defect(digest), reason })
     }
 }

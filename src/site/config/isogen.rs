@@ -11,7 +11,8 @@ use crate::error::{Doing, Error, ErrorKind, Fault, Result};
 use crate::site::yaml::{self, Budget, Fields, Mark, Node, Origin};
 
 const ROOT_KEYS: [&str; 5] = ["apiVersion", "kind", "metadata", "container", "builder"];
-const CONTAINER_KEYS: [&str; 5] = ["volume", "image", "containerRuntime", "privileged", "network"];
+const CONTAINER_KEYS: [&str; 6] =
+    ["volume", "image", "containerRuntime", "privileged", "network", "additionalRootfsCaches"];
 const BUILDER_KEYS: [&str; 8] = [
     "userDataFileName",
     "networkConfigFileName",
@@ -100,7 +101,8 @@ fn configuration(
     root.warn_unknown(&ROOT_KEYS);
     wrapping(&root, faults);
     let container = root.required_section("container", faults);
-    let container = container.and_then(|fields| container_section(&fields, home, faults));
+    let places = Places { beside: Path::new(origin.file()).parent(), home };
+    let container = container.and_then(|fields| container_section(&fields, &places, faults));
     let builder = root.required_section("builder", faults);
     let builder = builder.and_then(|fields| builder_section(&fields, faults));
     let (container, builder) = (container?, builder?);
@@ -128,14 +130,14 @@ fn wrapping(root: &Fields<'_>, faults: &mut Vec<Fault>) {
 /// `container`; `None` where the volume, its only required field, is not to be had.
 fn container_section(
     fields: &Fields<'_>,
-    home: Option<&Path>,
+    places: &Places<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<ContainerSection> {
     fields.warn_unknown(&CONTAINER_KEYS);
     let volume = fields.required_string("volume", faults);
     let volume = fields.parsed("volume", volume, faults, |text| {
         // a block scalar ends with a line break
-        VolumeMount::parse(text.trim_end_matches('\n'), home)
+        VolumeMount::parse(text.trim_end_matches('\n'), places.home)
     });
     let image = fields.string("image", faults).map(str::to_owned);
     let runtime = fields.string("containerRuntime", faults);
@@ -147,7 +149,48 @@ fn container_section(
         _ => Privilege::Default,
     };
     let runtime = runtime.unwrap_or_default();
-    Some(ContainerSection { volume: volume?, image, runtime, privilege, network })
+    let additional_rootfs_caches = additional_caches(fields, places, faults);
+    Some(ContainerSection { volume: volume?, image, runtime, privilege, network, additional_rootfs_caches })
+}
+
+/// What paths of the configuration may begin at.
+struct Places<'a> {
+    /// The file's directory.
+    beside: Option<&'a Path>,
+    home: Option<&'a Path>,
+}
+
+/// `container.additionalRootfsCaches`, a list of directories; whether they are there is seen later.
+fn additional_caches(fields: &Fields<'_>, places: &Places<'_>, faults: &mut Vec<Fault>) -> Vec<PathBuf> {
+    const KEY: &str = "additionalRootfsCaches";
+    let Some(node) = fields.get(KEY) else { return Vec::new() };
+    let Some(items) = node.items() else {
+        let message =
+            format!("`{}`: expected a list of directories, found {}", fields.path(KEY), node.kind_name());
+        faults.push(fields.fault(node, message));
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for item in items {
+        match item.string().filter(|text| !text.is_empty() && !text.chars().any(char::is_control)) {
+            Some(text) => found.push(places.resolve(text)),
+            None => {
+                let message = format!("`{}`: expected the path of a directory", fields.path(KEY));
+                faults.push(fields.fault(item, message));
+            }
+        }
+    }
+    found
+}
+
+impl Places<'_> {
+    fn resolve(&self, text: &str) -> PathBuf {
+        match (text.strip_prefix("~/"), self.home) {
+            (Some(below), Some(home)) => home.join(below),
+            // an absolute path takes the place of what it is joined to
+            _ => self.beside.unwrap_or(Path::new("")).join(text),
+        }
+    }
 }
 
 /// Parses an enumeration, its error as the message of a fault.

@@ -6,7 +6,7 @@ mod selection;
 mod volume_mount;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
@@ -52,6 +52,8 @@ pub struct ContainerSection {
     pub privilege: Privilege,
     /// `None` leaves the choice to the command line, which has none as its default.
     pub network: Option<Network>,
+    /// Rootfs caches that are only read from, in order; relative ones begin where the file is.
+    pub additional_rootfs_caches: Vec<PathBuf>,
 }
 
 /// `builder`: names of the files in the volume, and where their contents come from.

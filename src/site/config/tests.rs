@@ -60,7 +60,7 @@ builder:
 ",
     )
     .unwrap();
-    let ContainerSection { image, runtime, privilege, network, volume } = &configuration.container;
+    let ContainerSection { image, runtime, privilege, network, volume, .. } = &configuration.container;
     assert_eq!(image.as_deref(), Some("registry.example/isogen:1"));
     assert_eq!((*runtime, *privilege), (ContainerRuntime::Docker, Privilege::Privileged));
     assert_eq!((*network, volume.to_string().as_str()), (Some(Network::Host), "/srv/iso:/config"));
@@ -302,4 +302,20 @@ fn unknown_keys_are_warned_about_once_each_and_kept() {
         ]
     );
     assert_eq!(configuration.builder_conf().unwrap(), text.as_bytes());
+}
+
+#[test]
+fn additional_caches_begin_where_the_file_is() {
+    let text = with_container(
+        "  volume: /srv/iso:/config\n  additionalRootfsCaches: [/mnt/stick, shared/cache, ~/cache]\n",
+    );
+    let home = Some(Path::new("/home/op"));
+    let configuration = isogen::parse("/etc/site/isogen.yaml", text.as_bytes(), home).unwrap();
+    let want = ["/mnt/stick", "/etc/site/shared/cache", "/home/op/cache"].map(PathBuf::from);
+    assert_eq!(configuration.container.additional_rootfs_caches, want);
+    for wrong in ["/mnt", "[[/mnt]]", "[\"\"]", "[1]", "{a: b}"] {
+        let container = format!("  volume: /srv/iso:/config\n  additionalRootfsCaches: {wrong}\n");
+        let faults = faults(&with_container(&container));
+        assert!(faults[0].contains("`container.additionalRootfsCaches`"), "{faults:?}");
+    }
 }

@@ -61,7 +61,9 @@ fn blobs(cache: &Path, samples: &[&Sample]) {
         let digest = format!("sha256:{name}");
         // comparing is cheaper than hashing
         match samples.iter().find_map(|sample| sample.blobs.get(&digest)) {
-            Some(want) => assert!(bytes == *want, "{digest} is half: {} of {} bytes", bytes.len(), want.len()),
+            Some(want) => {
+                assert!(bytes == *want, "{digest} is half: {} of {} bytes", bytes.len(), want.len())
+            }
             None => assert_eq!(sha256_hex(&bytes), name, "{} bytes", bytes.len()),
         }
     }
@@ -74,7 +76,8 @@ fn reachable(cache: &Path, document: &Value) {
         let path = blob(cache, descriptor["digest"].as_str().unwrap());
         let size = fs::metadata(&path).map(|found| found.len()).ok();
         assert_eq!(size, descriptor["size"].as_u64(), "{descriptor}");
-        if descriptor["mediaType"].as_str().is_some_and(|it| it.contains("manifest") || it.contains("index")) {
+        if descriptor["mediaType"].as_str().is_some_and(|it| it.contains("manifest") || it.contains("index"))
+        {
             reachable(cache, &serde_json::from_slice(&fs::read(path).unwrap()).unwrap());
         }
     }

@@ -5,9 +5,12 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
 
 use super::common::http::{Request, read_request};
 
@@ -145,13 +148,14 @@ fn note(target: &str, from: u64, log: &Log) -> impl FnMut(u64) {
 
 fn copy(client: &TcpStream, body: &mut impl Read, pace: u64, note: &mut impl FnMut(u64)) -> Option<()> {
     let (mut buffer, mut sent, start) = (vec![0; STEP], 0, Instant::now());
+    let backlog = Backlog::of(client)?;
     let mut to = client;
     loop {
         let count = body.read(&mut buffer).ok()?;
         if count == 0 {
             return Some(());
         }
-        while backlog(client) > BACKLOG {
+        while backlog.bytes() > BACKLOG {
             std::thread::sleep(Duration::from_millis(1));
         }
         to.write_all(&buffer[..count]).ok()?;
@@ -162,15 +166,50 @@ fn copy(client: &TcpStream, body: &mut impl Read, pace: u64, note: &mut impl FnM
     }
 }
 
-/// Bytes that the client has not read yet, as /proc/net/tcp tells of its socket.
-fn backlog(client: &TcpStream) -> u64 {
-    let Ok(peer) = client.peer_addr() else { return 0 };
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let local = format!(":{:04X}", peer.port());
-    let socket = table.lines().find(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        words.next().is_some_and(|word| word.ends_with(&local)) && words.nth(1) == Some("01")
-    });
-    let queue = socket.and_then(|line| line.split_whitespace().nth(4)?.split(':').nth(1));
-    queue.map_or(0, |hex| u64::from_str_radix(hex, 16).unwrap())
+/// Asks the kernel about sockets (sock_diag(7)); reading /proc/net/tcp would take it milliseconds.
+struct Backlog {
+    netlink: OwnedFd,
+    request: Vec<u8>,
+}
+
+impl Backlog {
+    /// `None` for a client that is gone.
+    fn of(client: &TcpStream) -> Option<Self> {
+        let (SocketAddr::V4(theirs), SocketAddr::V4(ours)) =
+            (client.peer_addr().ok()?, client.local_addr().ok()?)
+        else {
+            panic!("loopback is IPv4 here");
+        };
+        let netlink = socket(
+            AddressFamily::Netlink,
+            SockType::Datagram,
+            SockFlag::SOCK_CLOEXEC,
+            SockProtocol::NetlinkSockDiag,
+        );
+        // nlmsghdr: length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, sequence, port
+        let header =
+            [&72_u32.to_ne_bytes()[..], &20_u16.to_ne_bytes(), &1_u16.to_ne_bytes(), &[0; 8]].concat();
+        // inet_diag_req_v2: AF_INET, IPPROTO_TCP, all states; then the socket, without interface and cookie
+        let kind = [&[2, 6, 0, 0][..], &u32::MAX.to_ne_bytes()].concat();
+        let ports = [theirs.port().to_be_bytes(), ours.port().to_be_bytes()].concat();
+        let address = |it: SocketAddrV4| [&it.ip().octets()[..], &[0; 12]].concat();
+        let rest = [&[0; 4][..], &[0xff; 8]].concat();
+        let request = [header, kind, ports, address(theirs), address(ours), rest].concat();
+        Some(Self { netlink: netlink.unwrap(), request })
+    }
+
+    /// Bytes that the client has not read yet; 0 when it is gone.
+    fn bytes(&self) -> u64 {
+        let fd = self.netlink.as_raw_fd();
+        send(fd, &self.request, MsgFlags::empty()).unwrap();
+        let mut answer = [0; 4096];
+        let count = recv(fd, &mut answer, MsgFlags::empty()).unwrap();
+        // inet_diag_msg: idiag_rqueue follows family and states, the socket, and a time
+        let at = 16 + 4 + 48 + 4;
+        let is_error = answer[4..6] == 2_u16.to_ne_bytes();
+        match is_error || count < at + 4 {
+            true => 0,
+            false => u32::from_ne_bytes(answer[at..at + 4].try_into().unwrap()).into(),
+        }
+    }
 }

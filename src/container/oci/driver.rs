@@ -78,7 +78,7 @@ impl OciDriver {
         for _ in store.caches() {
             let Unpacked { image, rootfs, streamed } = unpack(store, rung, known, interrupt)?;
             match rootfs {
-                Err(error) if error.kind() == ErrorKind::Image => {
+                Err(error) if error.kind() == ErrorKind::Image && !rootfs::is_full(&error) => {
                     self.replace(store, &image, error, streamed)?;
                 }
                 rootfs => return rootfs.map(|rootfs| (image, rootfs)),

@@ -10,6 +10,8 @@ mod common;
 mod check;
 #[path = "crash/crowd.rs"]
 mod crowd;
+#[path = "crash/disk.rs"]
+mod disk;
 #[path = "crash/full.rs"]
 mod full;
 #[path = "crash/kills.rs"]
@@ -20,11 +22,14 @@ mod meter;
 mod power;
 #[path = "crash/process.rs"]
 mod process;
+#[path = "crash/read_only.rs"]
+mod read_only;
 #[path = "crash/sample.rs"]
 mod sample;
 
-/// What may be fetched again of a layer for each kill: what was under way between the two programs.
-const CHUNK: u64 = 512 << 10;
+/// What may be fetched again of a layer for each kill: what was under way. The HTTP library reads up to
+/// 400 KiB at once, and may have read that much again while we hash and write.
+const CHUNK: u64 = 1 << 20;
 
 fn kills() -> u32 {
     std::env::var("AIRSHIP_TEST_KILLS").map_or(8, |text| text.parse().unwrap())

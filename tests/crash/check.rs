@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use airshipctl::image::digest::sha256_hex;
 use serde_json::Value;
 
-use super::common::site::{Site, stderr, stdout};
+use super::common::site::{stderr, stdout};
 use super::sample::Sample;
 
 /// Nothing that is seen in the cache is half, whoever was killed when.
@@ -22,8 +23,8 @@ pub fn assert_nothing_half(cache: &Path, samples: &[&Sample]) {
     }
 }
 
-/// The image is complete, other programs of ours think so too, and nothing half is left over.
-pub fn assert_whole(site: &Site, cache: &Path, samples: &[&Sample]) {
+/// The images are complete, `image verify` thinks so too, and nothing half is left over.
+pub fn assert_whole(cache: &Path, samples: &[&Sample], verify: &mut Command) {
     assert_nothing_half(cache, samples);
     for sample in samples {
         for digest in sample.blobs.keys() {
@@ -32,8 +33,7 @@ pub fn assert_whole(site: &Site, cache: &Path, samples: &[&Sample]) {
     }
     assert!(names(&cache.join("rootfs")).iter().any(|name| !name.starts_with('.')), "no rootfs");
     assert_no_leftovers(cache);
-    let mut verify = site.command(&["image", "verify", "--deep", "--rootfs-cache"]);
-    let output = verify.arg(cache).output().unwrap();
+    let output = verify.output().unwrap();
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
 }
 

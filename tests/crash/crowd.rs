@@ -7,7 +7,7 @@ use super::check::assert_whole;
 use super::common::docker_registry::DockerRegistry;
 use super::common::site::{Site, stderr};
 use super::meter::Meter;
-use super::process::{Session, VICTIMS, pull};
+use super::process::{Session, VICTIMS, pull, verify};
 use super::sample::{Sample, layers};
 use super::{CHUNK, at_length, kills, random};
 
@@ -87,7 +87,7 @@ fn crowd(references: &[String], samples: &[Sample; 2], done: &mut u32) -> [usize
         let output = pull(&site, reference).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
     }
-    assert_whole(&site, &site.path("cache"), &[&samples[0], &samples[1]]);
+    assert_whole(&site.path("cache"), &[&samples[0], &samples[1]], &mut verify(&site));
     fills
 }
 

@@ -1,76 +1,20 @@
 //! A file system that fills up: while layers are unpacked, while they are fetched, and under kills.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::check::{assert_nothing_half, assert_whole, names};
 use super::common::docker_registry::DockerRegistry;
 use super::common::image::{Compression, noise};
 use super::common::site::{Site, stderr};
+use super::disk::Disk;
 use super::meter::Meter;
-use super::process::{Session, VICTIMS, pull};
+use super::process::{Session, VICTIMS, pull, verify};
 use super::sample::{Files, Sample};
 use super::{CHUNK, at_length, kills, random};
 
 const MIB: usize = 1 << 20;
-
-/// A tmpfs in a mount namespace of its own, gone with the process that holds it.
-struct Disk {
-    holder: Child,
-    mount: PathBuf,
-}
-
-impl Disk {
-    /// Mounted on the cache of this site; the test's own end ends the holder too.
-    fn on_cache(site: &Site, mib: usize) -> Self {
-        let mount = site.path("cache");
-        fs::create_dir(&mount).unwrap();
-        let mut unshare = Command::new("unshare");
-        unshare.arg(if nix::unistd::geteuid().is_root() { "-m" } else { "-rm" });
-        let script = format!("mount -t tmpfs -o size={mib}m,mode=700 tmpfs \"$1\"; echo ready; read line");
-        unshare.args(["sh", "-ec", &script, "sh"]).arg(&mount);
-        let mut holder = unshare.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
-        Self { holder, mount }
-    }
-
-    /// The cache as it is seen from outside.
-    fn cache(&self) -> PathBuf {
-        let path = self.mount.strip_prefix("/").unwrap();
-        PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(path)
-    }
-
-    /// The same command where the disk is.
-    fn with(&self, command: &Command) -> Command {
-        let mut nsenter = Command::new("nsenter");
-        nsenter.args(["-t", &self.holder.id().to_string(), "-m"]);
-        if !nix::unistd::geteuid().is_root() {
-            nsenter.args(["-U", "--preserve-credentials"]);
-        }
-        nsenter.arg(command.get_program()).args(command.get_args()).env_clear();
-        nsenter.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        nsenter
-    }
-
-    fn enlarge(&self, mib: usize) {
-        let mut mount = Command::new("mount");
-        mount.env("PATH", std::env::var_os("PATH").unwrap());
-        mount.args(["-o", &format!("remount,size={mib}m")]).arg(&self.mount);
-        assert!(self.with(&mount).status().unwrap().success());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-    }
-}
 
 /// Two layers of noise, and one between them of which nobody can tell how large it becomes.
 fn sample(noise_mib: usize, text_mib: usize) -> Sample {
@@ -96,13 +40,13 @@ fn assert_resumed(meter: &Meter, sample: &Sample) -> u64 {
 
 #[test]
 fn a_file_system_that_fills_is_named_and_the_next_run_with_room_goes_on() {
-    let (disk_mib, noise_mib, text_mib) = if at_length() { (300, 90, 200) } else { (24, 6, 24) };
+    let (size, noise_mib, text_mib) = if at_length() { (300, 90, 200) } else { (24, 6, 24) };
     let registry = DockerRegistry::start();
     let sample = sample(noise_mib, text_mib);
     let meter = Meter::to(registry.address(), (noise_mib * MIB) as u64);
     let reference = meter.reference(&registry.push("full", "1", &sample.built));
     let site = Site::new();
-    let disk = Disk::on_cache(&site, disk_mib);
+    let disk = Disk::of_size(&site, size);
 
     let start = Instant::now();
     let output = disk.with(&pull(&site, &reference)).output().unwrap();
@@ -137,10 +81,10 @@ fn a_file_system_that_fills_is_named_and_the_next_run_with_room_goes_on() {
         assert_resumed(&meter, &sample);
     }
 
-    disk.enlarge(disk_mib * 2);
+    disk.enlarge(size * 2);
     let output = disk.with(&pull(&site, &reference)).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_whole(&site, &disk.cache(), &[&sample]);
+    assert_whole(&disk.cache(), &[&sample], &mut disk.with(&verify(&site)));
     println!(
         "{} kills on a full disk, {} bytes again in the last round",
         kills(),
@@ -155,7 +99,7 @@ fn a_file_system_that_others_fill_meanwhile_is_named_with_what_is_needed() {
     let meter = Meter::to(registry.address(), 8 * MIB as u64);
     let reference = meter.reference(&registry.push("full", "2", &sample.built));
     let site = Site::new();
-    let disk = Disk::on_cache(&site, 32);
+    let disk = Disk::of_size(&site, 32);
     let said = fs::File::create(site.path("said")).unwrap();
     let mut session = Session::start_with(&disk.with(&pull(&site, &reference)), said.into());
     let (partials, until) = (disk.cache().join(".partial"), Instant::now() + Duration::from_secs(20));
@@ -181,6 +125,6 @@ fn a_file_system_that_others_fill_meanwhile_is_named_with_what_is_needed() {
     fs::remove_file(disk.cache().join("README.md")).unwrap();
     let output = disk.with(&pull(&site, &reference)).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_whole(&site, &disk.cache(), &[&sample]);
+    assert_whole(&disk.cache(), &[&sample], &mut disk.with(&verify(&site)));
     assert_resumed(&meter, &sample);
 }

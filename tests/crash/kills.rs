@@ -6,7 +6,7 @@ use super::check::{assert_nothing_half, assert_whole};
 use super::common::docker_registry::DockerRegistry;
 use super::common::site::{Site, stderr};
 use super::meter::Meter;
-use super::process::{Session, VICTIMS, pull};
+use super::process::{Session, VICTIMS, pull, verify};
 use super::sample::{Sample, layers};
 use super::{CHUNK, at_length, kills, random};
 
@@ -63,7 +63,7 @@ fn round(reference: &str, sample: &Sample, whole: Duration, tally: &mut Tally) {
     }
     let output = pull(&site, reference).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_whole(&site, &site.path("cache"), &[sample]);
+    assert_whole(&site.path("cache"), &[sample], &mut verify(&site));
 }
 
 fn time_of_one_run(reference: &str) -> Duration {

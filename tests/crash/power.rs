@@ -69,7 +69,7 @@ impl Trace {
             let Some((call, result)) = said.rsplit_once(" = ") else { continue };
             let Some((name, text)) = call.split_once('(') else { continue };
             if !result.starts_with('-') {
-                let text = text.trim_end().trim_end_matches(')').to_owned();
+                let text = text.trim_end().trim_end_matches(')').trim_end().to_owned();
                 calls.push(Call { name: name.to_owned(), text, start, end: number });
             }
         }
@@ -94,7 +94,7 @@ impl Trace {
     fn rename(&self, from: &str, to: &str) -> &Call {
         let has = |call: &&Call| call.text.contains(from) && call.text.ends_with(&format!("{to}\""));
         let mut found = self.of(&["rename", "renameat", "renameat2"], |_| true).filter(has);
-        let first = found.next().expect("nothing was renamed");
+        let first = found.next().unwrap_or_else(|| panic!("nothing is renamed from {from} to {to}"));
         assert!(found.next().is_none(), "{from} is renamed to {to} twice");
         first
     }

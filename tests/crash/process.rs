@@ -27,6 +27,10 @@ pub fn pull(site: &Site, reference: &str) -> Command {
     site.command(&["--debug", "image", "pull", "--unpack", reference])
 }
 
+pub fn verify(site: &Site) -> Command {
+    site.command(&["image", "verify", "--deep"])
+}
+
 impl Session {
     pub fn start(command: &Command) -> Self {
         Self::start_with(command, Stdio::null())

@@ -20,9 +20,10 @@ impl Disk {
         Self::hold(site, &format!("mount -t tmpfs -o size={mib}m,mode=700 tmpfs \"$1\""))
     }
 
-    /// The cache itself, read-only.
-    pub fn read_only(site: &Site) -> Self {
-        Self::hold(site, "mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"")
+    /// A plain directory, for [`Disk::make_read_only`].
+    pub fn plain(site: &Site) -> Self {
+        fs::create_dir(site.path("cache")).unwrap();
+        Self::hold(site, "mount --bind \"$1\" \"$1\"")
     }
 
     /// The test's own end closes the pipe, and so ends the holder too.
@@ -57,9 +58,17 @@ impl Disk {
     }
 
     pub fn enlarge(&self, mib: usize) {
+        // named in full, or it would take options from the table of mounts, whose ids mean nothing here
+        self.remount(&["-t", "tmpfs", "-o", &format!("remount,size={mib}m"), "tmpfs"]);
+    }
+
+    pub fn make_read_only(&self) {
+        self.remount(&["-o", "remount,bind,ro"]);
+    }
+
+    fn remount(&self, arguments: &[&str]) {
         let mut mount = Command::new("mount");
-        mount.env("PATH", std::env::var_os("PATH").unwrap());
-        mount.args(["-o", &format!("remount,size={mib}m")]).arg(&self.mount);
+        mount.env("PATH", std::env::var_os("PATH").unwrap()).args(arguments).arg(&self.mount);
         assert!(self.with(&mount).status().unwrap().success());
     }
 }

@@ -25,14 +25,15 @@ fn read_only(before: Before) -> (Sample, Site, Disk, Output) {
     let reference = registry.push("read-only", "1", &sample.built);
     let site = Site::new();
     let other = registry.push("other", "1", &TestImage::with_file("other"));
-    let mut first = match before {
+    let first = match before {
         Before::OtherImage => site.command(&["image", "pull", &other]),
         Before::Blobs => site.command(&["image", "pull", &reference]),
         Before::Rootfs => pull(&site, &reference),
     };
-    let output = first.output().unwrap();
+    let disk = Disk::plain(&site);
+    let output = disk.with(&first).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let disk = Disk::read_only(&site);
+    disk.make_read_only();
     let output = disk.with(pull(&site, &reference).args(["--pull", "missing"])).output().unwrap();
     (sample, site, disk, output)
 }

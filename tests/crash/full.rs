@@ -57,6 +57,7 @@ fn a_file_system_that_fills_is_named_and_the_next_run_with_room_goes_on() {
     for words in [&mount, "bytes left", "need", "--rootfs-cache"] {
         assert!(said.contains(words), "{words:?} is not in: {said}");
     }
+    assert_eq!(said.matches("Unpacking 3 layers").count(), 1, "a second try is in vain: {said}");
     assert_nothing_half(&disk.cache(), &[&sample]);
     assert_eq!(names(&disk.cache().join("rootfs")), [""; 0]);
 

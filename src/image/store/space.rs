@@ -109,7 +109,7 @@ pub(super) fn write_error(doing: String, cause: &io::Error) -> Error {
 fn exhausted(dir: &Path, needed: u64, available: u64) -> Error {
     let mount = mount_point(existing(dir));
     let why = format!(
-        "the file system {} of {} has {available} bytes left and {needed} more are needed",
+        "the file system {} of {} has {available} bytes left and at least {needed} more are needed",
         mount.display(),
         dir.display()
     );

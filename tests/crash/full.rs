@@ -64,13 +64,9 @@ fn a_file_system_that_fills_is_named_and_the_next_run_with_room_goes_on() {
     for number in 0..kills() {
         if number % 8 == 0 {
             // from the beginning again
-            disk.with(
-                Command::new("rm")
-                    .arg("-rf")
-                    .args(["blobs", "index.json", ".partial"].map(|name| disk.mount.join(name))),
-            )
-            .status()
-            .unwrap();
+            let all = ["blobs", "index.json", ".partial"].map(|name| disk.mount.join(name));
+            let removed = disk.with(Command::new("rm").arg("-rf").args(all)).status().unwrap();
+            assert!(removed.success());
             meter.forget();
         }
         let mut session = Session::start(&disk.with(&pull(&site, &reference)));
@@ -86,11 +82,8 @@ fn a_file_system_that_fills_is_named_and_the_next_run_with_room_goes_on() {
     let output = disk.with(&pull(&site, &reference)).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     assert_whole(&disk.cache(), &[&sample], &mut disk.with(&verify(&site)));
-    println!(
-        "{} kills on a full disk, {} bytes again in the last round",
-        kills(),
-        assert_resumed(&meter, &sample)
-    );
+    let again = assert_resumed(&meter, &sample);
+    println!("{} kills on a full disk, {again} bytes again in the last round", kills());
 }
 
 #[test]

@@ -70,9 +70,11 @@ fn a_file_system_that_fills_is_named_and_the_next_run_with_room_goes_on() {
             meter.forget();
         }
         let mut session = Session::start(&disk.with(&pull(&site, &reference)));
-        std::thread::sleep(whole.mul_f64(random()));
-        session.kill(VICTIMS[number as usize % VICTIMS.len()]);
+        let (victim, instant) = (VICTIMS[number as usize % VICTIMS.len()], whole.mul_f64(random()));
+        std::thread::sleep(instant);
+        session.kill(victim);
         let status = session.end();
+        println!("{number}: {victim:?} after {instant:?} of {whole:?}: {status}");
         assert!(!status.success());
         assert_nothing_half(&disk.cache(), &[&sample]);
         assert_resumed(&meter, &sample);

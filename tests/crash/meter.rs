@@ -166,10 +166,12 @@ fn copy(client: &TcpStream, body: &mut impl Read, pace: u64, note: &mut impl FnM
     }
 }
 
-/// Asks the kernel about sockets (sock_diag(7)); reading /proc/net/tcp would take it milliseconds.
+/// Asks the kernel about both ends of a connection (sock_diag(7)); reading /proc/net/tcp would take it
+/// milliseconds.
 struct Backlog {
     netlink: OwnedFd,
-    request: Vec<u8>,
+    /// About the client's socket, and about ours.
+    requests: [Vec<u8>; 2],
 }
 
 impl Backlog {
@@ -186,30 +188,37 @@ impl Backlog {
             SockFlag::SOCK_CLOEXEC,
             SockProtocol::NetlinkSockDiag,
         );
-        // nlmsghdr: length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, sequence, port
-        let header =
-            [&72_u32.to_ne_bytes()[..], &20_u16.to_ne_bytes(), &1_u16.to_ne_bytes(), &[0; 8]].concat();
-        // inet_diag_req_v2: AF_INET, IPPROTO_TCP, all states; then the socket, without interface and cookie
-        let kind = [&[2, 6, 0, 0][..], &u32::MAX.to_ne_bytes()].concat();
-        let ports = [theirs.port().to_be_bytes(), ours.port().to_be_bytes()].concat();
-        let address = |it: SocketAddrV4| [&it.ip().octets()[..], &[0; 12]].concat();
-        let rest = [&[0; 4][..], &[0xff; 8]].concat();
-        let request = [header, kind, ports, address(theirs), address(ours), rest].concat();
-        Some(Self { netlink: netlink.unwrap(), request })
+        Some(Self { netlink: netlink.unwrap(), requests: [request(theirs, ours), request(ours, theirs)] })
     }
 
-    /// Bytes that the client has not read yet; 0 when it is gone.
+    /// Bytes that the client has not read yet, also those that are still on our side; 0 when it is gone.
     fn bytes(&self) -> u64 {
+        let [theirs, ours] = self.requests.each_ref().map(|request| self.queues(request));
+        // nothing is read any more, and nothing is to be waited for
+        theirs.map_or(0, |(received, _)| received + ours.map_or(0, |(_, unacknowledged)| unacknowledged))
+    }
+
+    /// What waits to be read and to be acknowledged on a socket.
+    fn queues(&self, request: &[u8]) -> Option<(u64, u64)> {
         let fd = self.netlink.as_raw_fd();
-        send(fd, &self.request, MsgFlags::empty()).unwrap();
+        send(fd, request, MsgFlags::empty()).unwrap();
         let mut answer = [0; 4096];
         let count = recv(fd, &mut answer, MsgFlags::empty()).unwrap();
-        // inet_diag_msg: idiag_rqueue follows family and states, the socket, and a time
+        // inet_diag_msg: idiag_rqueue and idiag_wqueue follow family and states, the socket, and a time
         let at = 16 + 4 + 48 + 4;
-        let is_error = answer[4..6] == 2_u16.to_ne_bytes();
-        match is_error || count < at + 4 {
-            true => 0,
-            false => u32::from_ne_bytes(answer[at..at + 4].try_into().unwrap()).into(),
-        }
+        let queue = |at: usize| u64::from(u32::from_ne_bytes(answer[at..at + 4].try_into().unwrap()));
+        // else NLMSG_ERROR: no such socket
+        (answer[4..6] != 2_u16.to_ne_bytes() && count >= at + 8).then(|| (queue(at), queue(at + 4)))
     }
+}
+
+fn request(from: SocketAddrV4, to: SocketAddrV4) -> Vec<u8> {
+    // nlmsghdr: length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, sequence, port
+    let header = [&72_u32.to_ne_bytes()[..], &20_u16.to_ne_bytes(), &1_u16.to_ne_bytes(), &[0; 8]].concat();
+    // inet_diag_req_v2: AF_INET, IPPROTO_TCP, all states; then the socket, without interface and cookie
+    let kind = [&[2, 6, 0, 0][..], &u32::MAX.to_ne_bytes()].concat();
+    let ports = [from.port().to_be_bytes(), to.port().to_be_bytes()].concat();
+    let address = |it: SocketAddrV4| [&it.ip().octets()[..], &[0; 12]].concat();
+    let rest = [&[0; 4][..], &[0xff; 8]].concat();
+    [header, kind, ports, address(from), address(to), rest].concat()
 }

@@ -85,7 +85,7 @@ impl OciDriver {
         for _ in store.caches() {
             let Unpacked { image, rootfs, streamed } = make(known)?;
             match rootfs {
-                Err(error) if error.kind() == ErrorKind::Image => {
+                Err(error) if error.kind() == ErrorKind::Image && !rootfs::is_full(&error) => {
                     self.replace(store, &image, error, streamed)?;
                 }
                 rootfs => return rootfs.map(|rootfs| (image, rootfs, Origin::Made)),

@@ -37,14 +37,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::blob::{Blob, verified};
+pub use self::failure::is_full;
 pub use self::list::{Condition, Entry, Removal, Stage, condition, entries, is_under_way, remove_invalid};
-pub use self::place::{Place, Unfit, unfit};
+pub use self::place::{Place, Unfit, mount_point, unfit};
 pub use self::record::{Mapping, Ownership, Record, Skipped};
 
 use self::apply::{Limits, Unpacker};
 use self::blob::Inflated;
 use self::cache::{Slot, Workplace};
-use self::failure::reading;
+use self::failure::{reading, with_room};
 use crate::error::Result;
 use crate::image::layer::Layer;
 use crate::interrupt::Interrupt;
@@ -176,7 +177,9 @@ fn fill(
         tracing::debug!("unpacking {}", place(index, count, layer));
         // the next one inflates into its bounded buffers while this one is written
         inflated = layers.peek().map(start).transpose()?;
-        unpacker.layer(current).map_err(|error| error.context(place(index, count, layer)))?;
+        unpacker.layer(current).map_err(|error| {
+            with_room(error, job.cache, unpacker.bytes).context(place(index, count, layer))
+        })?;
     }
     unpacker.finish()?;
     check(interrupt)?;

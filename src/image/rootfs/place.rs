@@ -92,6 +92,13 @@ pub(super) fn may_run(dir: &Path) -> bool {
     matches!(unfit(dir), None | Some(Unfit::ReadOnly | Unfit::NoDev))
 }
 
+/// The uppermost directory on the same device, for people.
+pub fn mount_point(dir: &Path) -> PathBuf {
+    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+    let own = device(dir);
+    dir.ancestors().take_while(|path| device(path) == own).last().unwrap_or(dir).to_owned()
+}
+
 /// A directory for rootfses, and why it is not the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -133,8 +133,8 @@ fn lock_partial(dir: &Path, path: &Path, need: Need<'_>, interrupt: &Interrupt) 
         if need.is_met(dir) {
             return Ok(None);
         }
-        let file =
-            open_partial(dir, path).doing(ErrorKind::Image, || format!("opening {}", path.display()))?;
+        let file = open_partial(dir, path)
+            .map_err(|error| space::write_error(format!("opening {}", path.display()), &error))?;
         lock::wait(&file, path, interrupt)?;
         // the one who held the lock may have renamed this very file to its final place
         if !is_still(&file, path) {

@@ -2,13 +2,17 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::rootfs::mount_point;
 
 const HINT: &str = "make room there, or name a cache elsewhere with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE";
+
+const UNWRITABLE: &str = "name a cache that this user can write with --rootfs-cache, and this one with \
+                          --additional-rootfs-cache";
 
 /// Bytes that are about to be written below a directory.
 #[derive(Clone, Copy, Debug)]
@@ -92,19 +96,20 @@ pub(super) fn full(dir: &Path, needed: u64, cause: &io::Error) -> Error {
     exhausted(dir, needed, available(dir).unwrap_or(0)).context(cause.to_string()).hint(HINT)
 }
 
-/// The error for a small write, with the way out where there was no room.
+/// The error for a small write, with the way out where there was no room or no right.
 pub(super) fn write_error(doing: String, cause: &io::Error) -> Error {
     let error = Error::caused(ErrorKind::Image, doing, cause);
-    match is_exhausted(cause) {
-        true => error.hint(HINT),
-        false => error,
+    match cause.kind() {
+        _ if is_exhausted(cause) => error.hint(HINT),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => error.hint(UNWRITABLE),
+        _ => error,
     }
 }
 
 fn exhausted(dir: &Path, needed: u64, available: u64) -> Error {
     let mount = mount_point(existing(dir));
     let why = format!(
-        "the file system {} of {} has {available} bytes left and {needed} more are needed",
+        "the file system {} of {} has {available} bytes left and at least {needed} more are needed",
         mount.display(),
         dir.display()
     );
@@ -116,12 +121,6 @@ fn available(dir: &Path) -> Option<u64> {
     let stat = statvfs(dir).ok()?;
     // pseudo file systems count no blocks at all
     (stat.blocks() > 0).then(|| stat.blocks_available().saturating_mul(stat.fragment_size()))
-}
-
-/// The uppermost directory on the same device.
-fn mount_point(dir: &Path) -> PathBuf {
-    let own = device(dir);
-    dir.ancestors().take_while(|path| device(path) == own).last().unwrap_or(dir).to_owned()
 }
 
 #[cfg(test)]

@@ -90,7 +90,12 @@ impl<'a> Known<'a> {
     /// Blobs before documents before the name, each on disk before the next: whatever is seen is
     /// whole, also after a loss of power.
     fn name(&self) -> Result<()> {
-        let Some((_, resolved)) = &self.asked else { return Ok(()) };
+        let Some((_, resolved)) = &self.asked else {
+            return match self.wanted.may_ask() {
+                true => self.store.name_found(self.wanted.reference, &self.image, self.interrupt),
+                false => Ok(()),
+            };
+        };
         self.store.sync_layers(&self.image)?;
         for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
             self.store.put(&document.digest, &document.bytes, self.interrupt)?;

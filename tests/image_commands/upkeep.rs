@@ -11,6 +11,7 @@ use airshipctl::image::{Platform, Reference, Store};
 use serde_json::json;
 
 use super::common::faulty::{Fault, FaultyRegistry};
+use super::common::image::index_of;
 use super::common::site::{stderr, stdout};
 use super::*;
 
@@ -394,4 +395,39 @@ fn names_in_a_copied_index_do_not_steer_the_terminal() {
     damage(&bench.blob(&image().layers[0].digest));
     let output = bench.run(&["verify"]);
     assert!(!stdout(&output).contains('\u{1b}') && output.status.code() == Some(4));
+}
+
+#[test]
+fn what_was_pulled_by_digest_stays_when_the_tag_it_was_there_under_goes() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add("1", &image());
+    let pinned = format!("{name}@{}", image().manifest.digest);
+    let bench = Bench::new();
+    bench.good(&["pull", &name]);
+    bench.good(&["pull", &pinned]);
+    bench.good(&["pull", &pinned]);
+    assert_eq!(bench.json(&["ls"])["images"].as_array().unwrap().len(), 2, "each name once");
+    bench.good(&["rm", &name]);
+    bench.good(&["prune"]);
+    assert_eq!(bench.blobs(), 4);
+    bench.good(&["verify", &pinned]);
+    bench.good(&["inspect", &pinned]);
+    bench.good(&["rm", &pinned]);
+    bench.good(&["prune"]);
+    assert_eq!(bench.blobs(), 0);
+}
+
+#[test]
+fn an_index_that_was_pulled_by_digest_keeps_its_image() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add_index("1", &[&image()]);
+    let digest = index_of(&[&image()]).digest;
+    let (tagged, pinned) = (format!("{name}@{digest}"), format!("{name}2@{digest}"));
+    let bench = Bench::new();
+    bench.good(&["pull", &tagged]);
+    bench.good(&["pull", &pinned]);
+    bench.good(&["rm", &tagged]);
+    bench.good(&["prune"]);
+    bench.good(&["verify", &pinned]);
+    assert_eq!(bench.json(&["ls"])["images"].as_array().unwrap().len(), 1);
 }

@@ -72,6 +72,15 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// The same without the name, where one that leads to the image is there already.
+    pub(super) fn restore(mut self) -> Result<()> {
+        let restored = self.fetch(&mut |_| Ok(())).and_then(|()| match &self.asked {
+            Some((_, resolved)) => self.keep(resolved),
+            None => Ok(()),
+        });
+        restored.map_err(|error| self.wanted.pulling(error))
+    }
+
     fn fetch(&mut self, watch: &mut Watch<'_>) -> Result<()> {
         if self.wanted.is_complete(self.store, &self.image) {
             return arrivals::report(self.store, &self.image, watch);
@@ -96,13 +105,18 @@ impl<'a> Known<'a> {
                 false => Ok(()),
             };
         };
+        self.keep(resolved)?;
+        let reference = self.wanted.reference;
+        self.store.name(reference, target(reference, resolved, &self.image), self.interrupt)?;
+        tracing::info!("pulled {reference} as {}", self.image.manifest_digest);
+        Ok(())
+    }
+
+    fn keep(&self, resolved: &Resolved) -> Result<()> {
         self.store.sync_layers(&self.image)?;
         for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
             self.store.put(&document.digest, &document.bytes, self.interrupt)?;
         }
-        let reference = self.wanted.reference;
-        self.store.name(reference, target(reference, resolved, &self.image), self.interrupt)?;
-        tracing::info!("pulled {reference} as {}", self.image.manifest_digest);
         Ok(())
     }
 }

@@ -297,6 +297,38 @@ fn repair_fetches_each_damaged_blob_from_the_registry() {
 }
 
 #[test]
+fn repair_brings_the_same_image_back_though_its_tag_has_moved() {
+    let registry = FaultyRegistry::start();
+    for blob in image().blobs() {
+        let name = registry.add("1", &image());
+        let bench = Bench::new();
+        bench.load(&Layout::new().named(&name, &image()));
+        registry.add("1", &sibling());
+        damage(&bench.blob(&blob.digest));
+        bench.good(&["verify", "--repair"]);
+        let listed = bench.json(&["ls"]);
+        assert_eq!(listed["images"].as_array().unwrap().len(), 1, "{listed}");
+        assert_eq!(listed["images"][0]["digest"], image().manifest.digest);
+        assert_eq!(bench.blobs(), 4);
+    }
+}
+
+#[test]
+fn repair_of_what_the_registry_has_no_more_tells_what_the_tag_means_now() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add("1", &sibling());
+    for blob in [&image().manifest, &image().layers[1]] {
+        let bench = Bench::new();
+        bench.load(&Layout::new().named(&name, &image()));
+        damage(&bench.blob(&blob.digest));
+        let said = bench.bad(&["verify", "--repair"], 4, "image pull");
+        assert!(said.contains("404") && said.contains(&sibling().manifest.digest), "{said}");
+        let listed = bench.json(&["ls"]);
+        assert_eq!(listed["images"][0]["digest"], image().manifest.digest);
+    }
+}
+
+#[test]
 fn repair_without_an_answer_from_the_registry_leaves_the_fault() {
     let registry = FaultyRegistry::start();
     let name = registry.add("1", &image());

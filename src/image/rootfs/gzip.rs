@@ -189,4 +189,98 @@ mod tests {
         let endless = [&[0x1f, 0x8b, 8, NAME, 0, 0, 0, 0, 0, 0][..], &[b'a'; 70_000]].concat();
         assert!(gunzip(&endless).unwrap_err().to_string().contains("does not end"));
     }
+
+    /// Numbers that look random and are the same every time.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % end
+        }
+
+        fn bytes(&mut self, most: usize) -> Vec<u8> {
+            let (length, values) = (self.below(most), [1, 2, 64, 256][self.below(4)]);
+            (0..length).map(|_| self.below(values) as u8).collect()
+        }
+
+        /// With every field that a header may have, or not.
+        fn member(&mut self) -> Vec<u8> {
+            let (bytes, flags) = (self.bytes(3000), self.below(32) as u8);
+            let mut header = vec![MAGIC[0], MAGIC[1], MAGIC[2], flags, 1, 2, 3, 4, 0, 255];
+            if flags & EXTRA != 0 {
+                let extra = self.bytes(300);
+                header.extend((extra.len() as u16).to_le_bytes());
+                header.extend(extra);
+            }
+            for flag in [NAME, COMMENT] {
+                if flags & flag != 0 {
+                    let text = self.bytes(20);
+                    header.extend(text.into_iter().filter(|&byte| byte != 0).chain([0]));
+                }
+            }
+            if flags & HEADER_CRC != 0 {
+                let mut crc = flate2::Crc::new();
+                crc.update(&header);
+                header.extend((crc.sum() as u16).to_le_bytes());
+            }
+            let level = Compression::new(self.below(10) as u32);
+            let mut encoder = flate2::write::DeflateEncoder::new(header, level);
+            let (front, back) = bytes.split_at(self.below(bytes.len() + 1));
+            encoder.write_all(front).unwrap();
+            // an empty block in the middle, as pigz writes them
+            encoder.flush().unwrap();
+            encoder.write_all(back).unwrap();
+            let mut crc = flate2::Crc::new();
+            crc.update(&bytes);
+            let mut member = encoder.finish().unwrap();
+            member.extend(crc.sum().to_le_bytes());
+            member.extend(crc.amount().to_le_bytes());
+            member
+        }
+    }
+
+    /// What flate2 makes of it, and we in pieces of these sizes; our rest with it.
+    type Both = (io::Result<Vec<u8>>, io::Result<(Vec<u8>, usize)>);
+
+    fn both(stream: &[u8], numbers: &mut Numbers) -> Both {
+        let mut theirs = Vec::new();
+        let whole = flate2::bufread::MultiGzDecoder::new(stream).read_to_end(&mut theirs);
+        let mut gunzip = Gunzip::new(BufReader::with_capacity(1 + numbers.below(700), stream));
+        let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 + numbers.below(900)]);
+        let ours = loop {
+            match gunzip.read(&mut piece) {
+                Ok(0) => break Ok(()),
+                Ok(count) => bytes.extend_from_slice(&piece[..count]),
+                Err(error) => break Err(error),
+            }
+        };
+        let mut rest = Vec::new();
+        gunzip.reader.read_to_end(&mut rest).unwrap();
+        (whole.map(|_| theirs), ours.map(|()| (bytes, rest.len())))
+    }
+
+    #[test]
+    fn what_another_decoder_takes_gives_the_same_and_what_is_cut_is_refused_by_both() {
+        let mut numbers = Numbers(1);
+        for round in 0..400 {
+            let members: Vec<Vec<u8>> = (0..=numbers.below(4)).map(|_| numbers.member()).collect();
+            let stream = members.concat();
+            let (theirs, ours) = both(&stream, &mut numbers);
+            let theirs = theirs.unwrap();
+            assert_eq!(ours.unwrap(), (theirs, 0), "round {round}");
+            let cut = &stream[..1 + numbers.below(stream.len() - 1)];
+            let (theirs, ours) = both(cut, &mut numbers);
+            assert_eq!(theirs.ok(), ours.ok().map(|(bytes, _)| bytes), "round {round}, cut to {}", cut.len());
+            // without the checksum more is taken, never something else
+            let mut changed = stream.clone();
+            for _ in 0..=numbers.below(2) {
+                let at = numbers.below(changed.len());
+                changed[at] ^= 1 << numbers.below(8);
+            }
+            if let (Ok(theirs), ours) = both(&changed, &mut numbers) {
+                assert_eq!(ours.unwrap(), (theirs, 0), "round {round}, changed");
+            }
+        }
+    }
 }

@@ -171,7 +171,7 @@ fn target(answer: &Response, url: &Url) -> Result<Option<Url>> {
     let Some(next) = location.to_str().ok().and_then(|text| url.join(text).ok()) else {
         return refuse("it leads to what is no address");
     };
-    leads(url, &next).map(|()| Some(next)).or_else(|why| refuse(why))
+    leads(url, &next).map(|()| Some(next)).or_else(refuse)
 }
 
 /// Whether what is at `url` may send us to `next`.

@@ -1,10 +1,14 @@
 //! Turns what the kernel and the archive say into errors of this program.
 
 use std::io;
+use std::path::Path;
 
+use nix::sys::statvfs::statvfs;
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
+
+const FULL: &str = "free space or inodes there, or name a directory elsewhere with --rootfs-cache";
 
 /// The image is not what it may be.
 pub(super) fn invalid(message: impl Into<String>) -> Error {
@@ -22,14 +26,33 @@ pub(super) fn os(errno: Errno, doing: &str) -> Error {
     match errno {
         Errno::NOSPC | Errno::DQUOT => Error::new(ErrorKind::Image, "the rootfs cache is full")
             .context(doing)
-            .hint("free space or inodes there, or name a directory elsewhere with --rootfs-cache"),
+            .hint(FULL),
         Errno::ACCESS | Errno::ROFS => {
             error.hint("name a directory that this user can write with --rootfs-cache")
         }
         Errno::LOOP => error.hint("the image has symlinks that lead to themselves"),
+        // as many as ext4 has (65,000), though no image needs them that is not made for that
+        Errno::MLINK => error.hint(
+            "the cache's file system allows fewer names of one file than the image has; name a directory on another one (xfs, btrfs, tmpfs) with --rootfs-cache",
+        ),
         Errno::NOMEM => invalid("its names and attributes need too much memory").context(doing),
         _ => error,
     }
+}
+
+/// Says of the error for a full cache what it is that the file system lacks; asked while what was
+/// written is still there.
+pub(super) fn with_reason(error: Error, cache: &Path) -> Error {
+    match error.hint_text() == Some(FULL) && lacks_inodes(cache) {
+        true => error.because("its file system has no free inodes left (`df -i`)"),
+        false => error,
+    }
+}
+
+/// Whether no more files can be made there, however much room there is for their contents.
+pub(in crate::image) fn lacks_inodes(dir: &Path) -> bool {
+    // btrfs and others that make inodes as they are needed count none at all
+    statvfs(dir).is_ok_and(|stat| stat.files() > 0 && stat.files_available() == 0)
 }
 
 /// Names the operation that a system call was for.
@@ -40,5 +63,30 @@ pub(super) trait Failed<T> {
 impl<T> Failed<T> for rustix::io::Result<T> {
     fn failed(self, doing: &str) -> Result<T> {
         self.map_err(|errno| os(errno, doing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_can_do_about_is_told() {
+        for (errno, says, hint) in [
+            (Errno::NOSPC, "full", "--rootfs-cache"),
+            (Errno::DQUOT, "full", "--rootfs-cache"),
+            (Errno::ROFS, "Read-only", "--rootfs-cache"),
+            (Errno::MLINK, "Too many links", "another one"),
+            (Errno::LOOP, "symbolic links", "symlinks"),
+        ] {
+            let error = os(errno, "making it");
+            assert_eq!(error.kind(), ErrorKind::Image);
+            assert!(
+                error.to_string().starts_with("making it: ") && error.to_string().contains(says),
+                "{error}"
+            );
+            assert!(error.hint_text().unwrap().contains(hint));
+        }
+        assert!(!lacks_inodes(Path::new("/proc")) && !lacks_inodes(Path::new("/nonexistent")));
     }
 }

@@ -45,6 +45,7 @@ pub use self::record::{Mapping, Ownership, Record, Skipped};
 use self::apply::{Limits, Unpacker};
 use self::blob::Inflated;
 use self::cache::{Slot, Workplace};
+pub(super) use self::failure::lacks_inodes;
 use self::failure::reading;
 use crate::error::Result;
 use crate::image::layer::Layer;
@@ -177,7 +178,8 @@ fn fill(
         tracing::debug!("unpacking {}", place(index, count, layer));
         // the next one inflates into its bounded buffers while this one is written
         inflated = layers.peek().map(start).transpose()?;
-        unpacker.layer(current).map_err(|error| error.context(place(index, count, layer)))?;
+        let applied = unpacker.layer(current).map_err(|error| failure::with_reason(error, job.cache));
+        applied.map_err(|error| error.context(place(index, count, layer)))?;
     }
     unpacker.finish()?;
     check(interrupt)?;

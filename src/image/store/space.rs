@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::rootfs::lacks_inodes;
 
 const HINT: &str = "make room there, or name a cache elsewhere with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE";
+
+const INODES: &str = "remove files there (`df -i` counts them), or name a cache elsewhere with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE";
 
 /// Bytes that are about to be written below a directory.
 #[derive(Clone, Copy, Debug)]
@@ -92,12 +95,24 @@ pub(super) fn full(dir: &Path, needed: u64, cause: &io::Error) -> Error {
     exhausted(dir, needed, available(dir).unwrap_or(0)).context(cause.to_string()).hint(HINT)
 }
 
-/// The error for a small write, with the way out where there was no room.
-pub(super) fn write_error(doing: String, cause: &io::Error) -> Error {
+/// The error for a small write to `dir`, with the way out where there was no room.
+pub(super) fn write_error(dir: &Path, doing: String, cause: &io::Error) -> Error {
     let error = Error::caused(ErrorKind::Image, doing, cause);
     match is_exhausted(cause) {
+        true if lacks_inodes(existing(dir)) => error.because("no free inodes are left there").hint(INODES),
         true => error.hint(HINT),
         false => error,
+    }
+}
+
+/// The same for what makes files and directories.
+pub(super) trait Making<T> {
+    fn making(self, dir: &Path, doing: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Making<T> for io::Result<T> {
+    fn making(self, dir: &Path, doing: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| write_error(dir, doing(), &error))
     }
 }
 

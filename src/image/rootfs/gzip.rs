@@ -72,7 +72,11 @@ impl<R: BufRead> Gunzip<R> {
 
     fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
-        self.reader.read_exact(&mut bytes)?;
+        // what read_exact itself says would tell nobody what is wrong
+        self.reader.read_exact(&mut bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::ErrorKind::UnexpectedEof.into(),
+            _ => error,
+        })?;
         Ok(bytes)
     }
 

@@ -18,8 +18,7 @@ user() { # NAME SUBIDS: a user as tests need one, gone at the end
 }
 # the whole path and what can go wrong on it, where the user can reach the programs
 as_user() {
-  local dir test status=0
-  dir=$(mktemp -d) && chmod 755 "$dir"
+  local dir test status=0 && dir=$(mktemp -d) && chmod 755 "$dir"
   cp target/release/airshipctl "${@:2}" "$dir"
   for test in "${@:2}"; do
     setpriv --reuid "$1" --regid "$1" --init-groups --reset-env env AIRSHIPCTL="$dir/airshipctl" \

@@ -291,7 +291,7 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     let both = desk.write("both.pem", format!("{}\nLab:\n{}", other.pem(), lab.pem()));
     // the token's address has the wrong scheme, as it would for a registry behind a careless proxy
     let right = Access { authfile: Some(auth), ..with_ca(&[&both]) };
-    desk.refuses(&reference, &right, ErrorKind::Image, &["URL scheme is not allowed"]);
+    desk.refuses(&reference, &right, ErrorKind::Image, &["getting a token", "from https to http"]);
     registry.require(Login::Basic("ann:s3cret"));
     desk.pull(&reference, &right).unwrap();
 }
@@ -626,6 +626,100 @@ fn a_redirect_takes_neither_certificate_nor_trust_along() {
     let access = Access { ca_files: vec![named], ..access };
     desk.pull(&reference, &access).unwrap();
     assert_eq!(elsewhere.requests().len(), 3);
+}
+
+/// The registry wants a token of `realm`.
+fn send_for_tokens(registry: &FaultyRegistry, realm: &str) {
+    registry.fault("/v2/", 99, Fault::Status(401, ""));
+    let challenge = format!("Bearer realm=\"{realm}\",service=\"test\"");
+    registry.fault("/v2/", 99, Fault::Header("WWW-Authenticate", challenge));
+}
+
+#[test]
+fn the_realm_gets_the_password_and_neither_certificate_nor_trust_of_the_registry() {
+    let (lab, people, desk, image) =
+        (Authority::new("Lab CA"), Authority::new("People CA"), Desk::new(), image());
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, Some(&people)));
+    let reference = registry.add("1", &image);
+    let (certificate, key) = people.issue("ann");
+    let own = format!("certs.d/{}", registry.host());
+    desk.write(&format!("{own}/lab.crt"), lab.pem());
+    desk.write(&format!("{own}/ann.cert"), &certificate);
+    desk.write(&format!("{own}/ann.key"), &key);
+    let certificate_dirs = vec![desk.dir.path().join("certs.d")];
+    let authfile = Some(desk.write("auth.json", auths(&registry.host(), ANN)));
+    let places = Places { certificate_dirs, ..Places::default() };
+    let access = Access { places, authfile, ..Access::default() };
+    let realm = FaultyRegistry::with_tls(Tls::new(&lab, None));
+    realm.require(Login::Token(Some("ann:s3cret")));
+    send_for_tokens(&registry, &format!("https://{}/token", realm.host()));
+    let words = ["getting a token", "issued by CN=Lab CA", &realm.host(), "certs.d"];
+    desk.refuses(&reference, &access, ErrorKind::Image, &words);
+    assert_eq!(realm.requests().len(), 0);
+    // one that wants a client certificate is not shown the registry's
+    let curious = FaultyRegistry::with_tls(Tls::new(&lab, Some(&people)));
+    curious.require(Login::Token(Some("ann:s3cret")));
+    registry.heal();
+    send_for_tokens(&registry, &format!("https://{}/token", curious.host()));
+    desk.write(&format!("certs.d/{}/lab.crt", curious.host()), lab.pem());
+    desk.refuses(&reference, &access, ErrorKind::Image, &["CertificateRequired", &curious.host()]);
+    assert_eq!(curious.requests().len(), 0);
+    // what is configured for the realm is used with it, and the password goes there
+    registry.heal();
+    send_for_tokens(&registry, &format!("https://{}/token", realm.host()));
+    desk.write(&format!("certs.d/{}/lab.crt", realm.host()), lab.pem());
+    desk.pull(&reference, &access).unwrap();
+    let sent = realm.requests();
+    assert!(sent.iter().all(|it| it.headers["authorization"].starts_with("Basic ")), "{sent:?}");
+    let of_registry = registry.requests();
+    assert!(
+        of_registry
+            .iter()
+            .all(|it| { it.headers.get("authorization").is_none_or(|value| value.starts_with("Bearer ")) })
+    );
+}
+
+#[test]
+fn a_realm_without_tls_gets_no_password_of_a_registry_with_it() {
+    let (lab, desk) = (Authority::new("Lab CA"), Desk::new());
+    let (registry, realm) = (FaultyRegistry::with_tls(Tls::new(&lab, None)), FaultyRegistry::start());
+    let reference = registry.add("1", &image());
+    realm.require(Login::Token(Some("ann:s3cret")));
+    let authfile = Some(desk.write("auth.json", auths(&registry.host(), ANN)));
+    let access = Access { authfile, ..with_ca(&[&desk.write("lab.pem", lab.pem())]) };
+    for (address, word) in [
+        (format!("http://{}/token", realm.host()), "from https to http"),
+        ("file:///etc/passwd".to_owned(), "neither to http nor to https"),
+        ("/token".to_owned(), "no address"),
+    ] {
+        registry.heal();
+        send_for_tokens(&registry, &address);
+        desk.refuses(&reference, &access, ErrorKind::Image, &["getting a token", word]);
+    }
+    assert_eq!(realm.requests().len(), 0);
+    // a registry on this host may have its tokens of another port of it
+    let (plain, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = plain.add("1", &image());
+    send_for_tokens(&plain, &format!("http://{}/token", realm.host()));
+    let auth = desk.write("auth.json", auths(&plain.host(), ANN));
+    desk.pull(&reference, &with_authfile(&auth)).unwrap();
+}
+
+#[test]
+fn a_challenge_of_a_host_to_which_the_registry_redirects_is_not_heeded() {
+    // another name of this host
+    let (registry, desk) = (FaultyRegistry::start(), Desk::new());
+    let reference = registry.add("1", &image());
+    let thief = FaultyRegistry::start();
+    send_for_tokens(&thief, &format!("http://{}/token", thief.host()));
+    registry.fault("/v2/", 99, Fault::Status(307, ""));
+    let elsewhere = format!("http://localhost:{}/v2/", thief.address().port());
+    registry.fault("/v2/", 99, Fault::Header("Location", elsewhere));
+    let auth = desk.write("auth.json", auths(&registry.host(), ANN));
+    desk.pull(&reference, &with_authfile(&auth)).unwrap();
+    let sent = thief.requests();
+    assert!(sent.iter().all(|it| it.target == "/v2/" && !it.headers.contains_key("authorization")));
+    assert!(!sent.is_empty());
 }
 
 #[test]

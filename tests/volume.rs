@@ -524,9 +524,11 @@ fn an_image_in_a_directory_of_the_volume_is_found() {
 
 #[test]
 fn outputs_of_another_user_are_refused() {
-    // only root can make such files; the builder of a user is mapped to that user
     if !geteuid().is_root() {
-        return;
+        // past the harness, which keeps what passing tests print; scripts/test.sh counts these lines
+        use std::io::Write;
+        let why = "only as root: outputs_of_another_user_are_refused: a user makes no files of others";
+        return writeln!(std::io::stderr(), "{why}").unwrap();
     }
     for name in ["out.yaml", "n.iso"] {
         let site = Site::new();

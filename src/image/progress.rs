@@ -130,6 +130,16 @@ pub fn complete(progress: &dyn Progress, known: Known<'_>, watch: &mut Watch<'_>
     })
 }
 
+/// [`Known::restore`], reported.
+pub(super) fn restore(progress: &dyn Progress, known: Known<'_>) -> Result<()> {
+    progress.stage(Stage::Download, || {
+        known.restore(&mut |arrival| {
+            progress.note(Event::Layer(arrival));
+            Ok(())
+        })
+    })
+}
+
 /// [`acquire`](super::acquire), reported.
 pub fn acquire(
     progress: &dyn Progress,

@@ -72,6 +72,15 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// The same without the name, where one that leads to the image is there already.
+    pub(super) fn restore(mut self, watch: &mut Watch<'_>) -> Result<()> {
+        let restored = self.fetch(watch).and_then(|()| match &self.asked {
+            Some((_, resolved)) => self.keep(resolved),
+            None => Ok(()),
+        });
+        restored.map_err(|error| self.wanted.pulling(error))
+    }
+
     fn fetch(&mut self, watch: &mut Watch<'_>) -> Result<()> {
         if self.wanted.is_complete(self.store, &self.image) {
             return arrivals::report(self.store, &self.image, watch);
@@ -90,14 +99,24 @@ impl<'a> Known<'a> {
     /// Blobs before documents before the name, each on disk before the next: whatever is seen is
     /// whole, also after a loss of power.
     fn name(&self) -> Result<()> {
-        let Some((_, resolved)) = &self.asked else { return Ok(()) };
+        let Some((_, resolved)) = &self.asked else {
+            return match self.wanted.may_ask() {
+                true => self.store.name_found(self.wanted.reference, &self.image, self.interrupt),
+                false => Ok(()),
+            };
+        };
+        self.keep(resolved)?;
+        let reference = self.wanted.reference;
+        self.store.name(reference, target(reference, resolved, &self.image), self.interrupt)?;
+        tracing::info!("pulled {reference} as {}", self.image.manifest_digest);
+        Ok(())
+    }
+
+    fn keep(&self, resolved: &Resolved) -> Result<()> {
         self.store.sync_layers(&self.image)?;
         for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
             self.store.put(&document.digest, &document.bytes, self.interrupt)?;
         }
-        let reference = self.wanted.reference;
-        self.store.name(reference, target(reference, resolved, &self.image), self.interrupt)?;
-        tracing::info!("pulled {reference} as {}", self.image.manifest_digest);
         Ok(())
     }
 }

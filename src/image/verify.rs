@@ -9,7 +9,7 @@ use super::progress::{self, Progress};
 use super::registry::{self, Access};
 use super::rootfs::{self, Condition, Entry, Mapping, Stage};
 use super::store::{Damage, Defect, Tree};
-use super::{Image, Platform, PullPolicy, Reference, Store, Wanted};
+use super::{Image, Known, Platform, PullPolicy, Reference, Store, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
@@ -241,7 +241,8 @@ fn lacks(tree: &Tree, report: &Report) -> bool {
     report.faults.iter().any(|fault| tree.blobs().any(|(digest, _)| *digest == fault.damage.digest))
 }
 
-/// By the same way as a run; what cannot be had stays a fault of the report.
+/// By digest, as the tag may have moved and its newer image is not the one that was damaged. What
+/// cannot be had stays a fault of the report.
 fn fetch(
     store: &Store,
     tree: &Tree,
@@ -249,30 +250,62 @@ fn fetch(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let Some(reference) = tree.name.as_deref().and_then(|name| Reference::parse(name).ok()) else {
-        return Ok(());
-    };
+    let Some(name) = tree.name.as_deref() else { return Ok(()) };
+    let Ok(reference) = Reference::parse(name) else { return Ok(()) };
     if reference.is_local() {
         tracing::warn!("{reference} is in no registry; load it again");
         return Ok(());
     }
-    let platform = tree.platform.clone().unwrap_or_else(Platform::host);
-    let wanted = Wanted {
-        reference: &reference,
-        platform: &platform,
-        policy: PullPolicy::Missing,
-        have_rootfs: &|_| false,
-        transfer: registry::Options::default(),
-        access,
+    let Ok(pinned) = Reference::parse(&format!("{}@{}", name.split('@').next().unwrap_or(name), tree.digest))
+    else {
+        return Ok(());
     };
-    match progress::acquire(progress, store, wanted, interrupt) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-            tracing::warn!("{error}{hint}");
-            interrupt.check()
+    for platform in platforms(tree) {
+        let of = |reference, policy| wanted(reference, &platform, policy, access);
+        let known = progress::know(progress, store, of(&pinned, PullPolicy::Missing), interrupt);
+        let restored = known.and_then(|known| progress::restore(progress, known));
+        let Err(error) = restored else { continue };
+        let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+        tracing::warn!("{error}{hint}");
+        interrupt.check()?;
+        if reference.digest().is_none()
+            && let Ok(now) = super::know(store, of(&reference, PullPolicy::Always), interrupt)
+            && is_another(tree, now.image())
+        {
+            let digest = &now.image().manifest_digest;
+            tracing::warn!("{reference} is {digest} by now, which `airshipctl image pull` takes");
         }
     }
+    Ok(())
+}
+
+fn wanted<'a>(
+    reference: &'a Reference,
+    platform: &'a Platform,
+    policy: PullPolicy,
+    access: &'a Access,
+) -> Wanted<'a> {
+    let transfer = registry::Options::default();
+    Wanted { reference, platform, policy, have_rootfs: &|_| false, transfer, access }
+}
+
+/// Of the images that are still known, and where none is, of the one that was asked for.
+fn platforms(tree: &Tree) -> Vec<Platform> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for platform in tree.images.iter().map(Image::platform) {
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    if platforms.is_empty() {
+        platforms.push(tree.platform.clone().unwrap_or_else(Platform::host));
+    }
+    platforms
+}
+
+fn is_another(tree: &Tree, image: &Image) -> bool {
+    let same = |known: &Image| known.manifest_digest == image.manifest_digest;
+    tree.digest != image.manifest_digest && !tree.images.iter().any(same)
 }
 
 /// By cache too: what is right again in the own one may still be wrong in another.

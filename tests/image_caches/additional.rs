@@ -223,3 +223,22 @@ fn a_pull_takes_layers_from_an_additional_cache_and_only_the_rest_from_the_regis
     let own: Vec<_> = fs::read_dir(bench.path("cache/blobs/sha256")).unwrap().collect();
     assert_eq!(own.len(), 2, "manifest and configuration");
 }
+
+#[test]
+fn a_pull_names_what_the_own_cache_has_whole_and_copies_nothing_for_a_name() {
+    let (bench, registry) = (Bench::new(), FaultyRegistry::start());
+    let image = TestImage::with_file("a");
+    let name = registry.add("1", &image);
+    let pull = ["pull", "--pull", "missing", &name, "--additional-rootfs-cache", "stick"];
+    let stick = bench.fill("stick", &name, &image);
+    bench.good(&pull);
+    assert!(!bench.path("cache/blobs/sha256").exists(), "it is had, where it is");
+    // its layer is fetched: then the rest of it is worth keeping, and kept
+    let layer = stick.join("blobs").join(image.layers[0].digest.replace(':', "/"));
+    fs::remove_file(layer).unwrap();
+    bench.good(&pull);
+    bench.good(&["prune"]);
+    assert!(bench.good(&["ls"]).contains(&name));
+    bench.good(&["verify"]);
+    assert_eq!(fs::read_dir(bench.path("cache/blobs/sha256")).unwrap().count(), 3);
+}

@@ -129,3 +129,23 @@ fn a_save_that_is_killed_leaves_nothing_and_what_older_ones_left_is_removed() {
     let list = Command::new("tar").arg("-tf").arg(bench.path("out.tar")).output().unwrap();
     assert!(list.status.success() && list.stdout.starts_with(b"blobs/"));
 }
+
+#[test]
+fn a_file_system_without_free_inodes_says_so() {
+    let site = Site::new();
+    Layout::new().named(IMAGE, &built()).write(&site.path("layout"));
+    fs::create_dir(site.path("cache")).unwrap();
+    let mut refused = 0;
+    for inodes in (2..40).step_by(2) {
+        let mount = format!("mount -t tmpfs -o nr_inodes={inodes},mode=700 tmpfs $1/cache");
+        let output = apart(&site, &format!("{mount}; $A image load layout"));
+        let said = stderr(&output);
+        if output.status.success() {
+            break;
+        }
+        assert_eq!(output.status.code(), Some(4), "{inodes}: {said}");
+        assert!(said.contains("no free inodes") && said.contains("--rootfs-cache"), "{inodes}: {said}");
+        refused += 1;
+    }
+    assert!((3..19).contains(&refused), "{refused} were refused");
+}

@@ -12,6 +12,7 @@ use airshipctl::image::{Platform, Reference, Store};
 use serde_json::json;
 
 use super::common::faulty::{Fault, FaultyRegistry};
+use super::common::image::index_of;
 use super::common::site::{stderr, stdout};
 use super::*;
 
@@ -297,6 +298,38 @@ fn repair_fetches_each_damaged_blob_from_the_registry() {
 }
 
 #[test]
+fn repair_brings_the_same_image_back_though_its_tag_has_moved() {
+    let registry = FaultyRegistry::start();
+    for blob in image().blobs() {
+        let name = registry.add("1", &image());
+        let bench = Bench::new();
+        bench.load(&Layout::new().named(&name, &image()));
+        registry.add("1", &sibling());
+        damage(&bench.blob(&blob.digest));
+        bench.good(&["verify", "--repair"]);
+        let listed = bench.json(&["ls"]);
+        assert_eq!(listed["images"].as_array().unwrap().len(), 1, "{listed}");
+        assert_eq!(listed["images"][0]["digest"], image().manifest.digest);
+        assert_eq!(bench.blobs(), 4);
+    }
+}
+
+#[test]
+fn repair_of_what_the_registry_has_no_more_tells_what_the_tag_means_now() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add("1", &sibling());
+    for blob in [&image().manifest, &image().layers[1]] {
+        let bench = Bench::new();
+        bench.load(&Layout::new().named(&name, &image()));
+        damage(&bench.blob(&blob.digest));
+        let said = bench.bad(&["verify", "--repair"], 4, "image pull");
+        assert!(said.contains("404") && said.contains(&sibling().manifest.digest), "{said}");
+        let listed = bench.json(&["ls"]);
+        assert_eq!(listed["images"][0]["digest"], image().manifest.digest);
+    }
+}
+
+#[test]
 fn repair_without_an_answer_from_the_registry_leaves_the_fault() {
     let registry = FaultyRegistry::start();
     let name = registry.add("1", &image());
@@ -395,4 +428,39 @@ fn names_in_a_copied_index_do_not_steer_the_terminal() {
     damage(&bench.blob(&image().layers[0].digest));
     let output = bench.run(&["verify"]);
     assert!(!stdout(&output).contains('\u{1b}') && output.status.code() == Some(4));
+}
+
+#[test]
+fn what_was_pulled_by_digest_stays_when_the_tag_it_was_there_under_goes() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add("1", &image());
+    let pinned = format!("{name}@{}", image().manifest.digest);
+    let bench = Bench::new();
+    bench.good(&["pull", &name]);
+    bench.good(&["pull", &pinned]);
+    bench.good(&["pull", &pinned]);
+    assert_eq!(bench.json(&["ls"])["images"].as_array().unwrap().len(), 2, "each name once");
+    bench.good(&["rm", &name]);
+    bench.good(&["prune"]);
+    assert_eq!(bench.blobs(), 4);
+    bench.good(&["verify", &pinned]);
+    bench.good(&["inspect", &pinned]);
+    bench.good(&["rm", &pinned]);
+    bench.good(&["prune"]);
+    assert_eq!(bench.blobs(), 0);
+}
+
+#[test]
+fn an_index_that_was_pulled_by_digest_keeps_its_image() {
+    let registry = FaultyRegistry::start();
+    let name = registry.add_index("1", &[&image()]);
+    let digest = index_of(&[&image()]).digest;
+    let (tagged, pinned) = (format!("{name}@{digest}"), format!("{name}2@{digest}"));
+    let bench = Bench::new();
+    bench.good(&["pull", &tagged]);
+    bench.good(&["pull", &pinned]);
+    bench.good(&["rm", &tagged]);
+    bench.good(&["prune"]);
+    bench.good(&["verify", &pinned]);
+    assert_eq!(bench.json(&["ls"])["images"].as_array().unwrap().len(), 1);
 }

@@ -6,6 +6,8 @@ use airshipctl::image::registry::{Access, Options, Pace};
 
 use super::common::cache::{Cache, IMPATIENT};
 use super::common::faulty::{Fault, FaultyRegistry};
+use super::common::guard::Login;
+use super::common::image::TestImage;
 use super::layers;
 
 const BUSY: &str = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#;
@@ -128,4 +130,23 @@ fn http_date(time: SystemTime) -> String {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_token_that_comes_byte_by_byte_is_not_waited_for() {
+    let registry = FaultyRegistry::start();
+    let reference = registry.add("1", &TestImage::with_file("a"));
+    registry.require(Login::Token(None));
+    let body = "{\"token\":\"x\"}                                                          ";
+    let slowest = Pace { bytes: 1000, within: Duration::from_millis(300) };
+    for (status, attempts, word) in [(200, 2, "all but stalled"), (500, 1, "500")] {
+        registry.heal();
+        registry.fault("/token", 99, Fault::Status(status, body));
+        registry.fault("/token", 99, Fault::Drip(Duration::from_millis(100)));
+        let transfer = Options { slowest, attempts, ..IMPATIENT };
+        let start = Instant::now();
+        let error = Cache::new().pull_with(&reference, transfer, &Access::default()).unwrap_err().to_string();
+        assert!(error.contains("getting a token") && error.contains(word), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(6), "{status}: {:?}", start.elapsed());
+    }
 }

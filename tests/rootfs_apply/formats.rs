@@ -273,3 +273,65 @@ fn the_last_of_two_attributes_of_one_name_counts() {
     let length = rustix::fs::lgetxattr(applied.path("f"), "user.a", &mut value[..]).unwrap();
     assert_eq!(&value[..length], b"2");
 }
+
+fn refused_blob(blob: &[u8], tar: &[u8], media_type: MediaType, says: &str) {
+    let site = Site::new();
+    let layer = site.add_blob(blob, tar, media_type);
+    let error = site.unpack(&[layer]).expect_err(says).to_string();
+    assert!(error.contains(says), "{says:?} is not in: {error}");
+    site.check_empty();
+}
+
+/// As Go's gzip has it, with which docker, podman and containerd read, and as no tool needs it: what
+/// follows the last member is in no digest but the blob's, and programs disagree on what it is.
+#[test]
+fn what_follows_a_compressed_stream_is_refused_be_it_garbage_or_padding() {
+    let tar = Tar::new().file("a", "1").end();
+    for (rest, says) in [(&b"garbage"[..], "7 bytes follow"), (&[0; 512], "512 bytes follow")] {
+        refused_blob(&[&gzip(&tar), rest].concat(), &tar, MediaType::ImageLayerGzip, says);
+    }
+    // the beginning of another member, but none
+    refused_blob(&[&gzip(&tar)[..], b"\x1f\x8b"].concat(), &tar, MediaType::ImageLayerGzip, "end of file");
+    refused_blob(&[&gzip(&tar)[..], &[0x1f; 20]].concat(), &tar, MediaType::ImageLayerGzip, "gzip");
+    let zstd = zstd::encode_all(&tar[..], 1).unwrap();
+    refused_blob(&[&zstd[..], b"garbage"].concat(), &tar, MediaType::ImageLayerZstd, "");
+}
+
+#[test]
+fn a_zstd_window_that_would_take_all_memory_is_refused_by_its_name() {
+    use std::io::Write;
+    let tar = Tar::new().file("a", "1").end();
+    for (log, fits) in [(27, true), (28, false)] {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        // flushed, so that the encoder cannot know how little there is
+        encoder.write_all(&tar[..600]).unwrap();
+        encoder.flush().unwrap();
+        encoder.write_all(&tar[600..]).unwrap();
+        let blob = encoder.finish().unwrap();
+        match fits {
+            true => {
+                let site = Site::new();
+                let layer = site.add_blob(&blob, &tar, MediaType::ImageLayerZstd);
+                assert_eq!(list(site.unpack(&[layer]).unwrap().path()), "a = 1");
+            }
+            false => {
+                refused_blob(&blob, &tar, MediaType::ImageLayerZstd, "window larger than 128 MiB");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_swells_a_thousandfold_is_a_stream_like_any_other() {
+    // 8 MiB of zeros behind the end, in 8 KiB
+    let mut tar = Tar::new().file("a", "1").end();
+    tar.resize(tar.len() + (8 << 20), 0);
+    let site = Site::new();
+    let mut best = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut best, &tar).unwrap();
+    let layer = site.add_blob(&best.finish().unwrap(), &tar, MediaType::ImageLayerGzip);
+    assert!(layer.size * 500 < tar.len() as u64);
+    assert_eq!(list(site.unpack(&[layer]).unwrap().path()), "a = 1");
+}

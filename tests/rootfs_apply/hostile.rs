@@ -233,3 +233,51 @@ fn no_damage_to_an_archive_is_worse_than_an_error() {
         }
     }
 }
+
+#[test]
+fn a_path_that_grows_too_long_entry_by_entry_or_through_links_is_refused() {
+    // as long as a path can be at once, and from there on
+    let deep = "d/".repeat(2000);
+    let at =
+        |name: String| Entry { kind: b'5', mode: 0o755, pax: vec![("path", name.into_bytes())], ..of("x") };
+    let long = "n".repeat(250);
+    let layer = Tar::new().entry(at(deep.clone())).entry(at(format!("{deep}{long}")));
+    refused_with([layer], "too long");
+    // short names by way of links into the deep
+    let mut layer = Tar::new();
+    let mut parent = String::new();
+    for level in 0..24 {
+        layer = layer.entry(at(format!("{parent}{long}")));
+        let pax = vec![("linkpath", format!("{parent}{long}").into_bytes())];
+        let link = format!("l{level}");
+        layer = layer.entry(Entry { kind: b'2', link: b"x", pax, ..of(&link) });
+        parent = format!("{link}/");
+    }
+    refused_with([layer], "too long");
+}
+
+/// ext4 has 65,000 names for one file at most; others have no bound that matters.
+#[test]
+fn more_hard_links_than_the_file_system_knows_are_refused_with_a_way_out() {
+    if caller() != Caller::Plain {
+        // once is enough: the limit is the same for everybody
+        let linked =
+            apply([(0..100).fold(Tar::new().file("f", "1"), |tar, n| tar.hard_link(&n.to_string(), "f"))]);
+        assert_eq!(std::os::unix::fs::MetadataExt::nlink(&linked.path("f").metadata().unwrap()), 101);
+        return;
+    }
+    let layer = (0..65_100).fold(Tar::new().file("f", "1"), |tar, n| tar.hard_link(&n.to_string(), "f"));
+    let site = Site::new();
+    let layers = [site.add(layer)];
+    match site.unpack(&layers) {
+        Ok(rootfs) => {
+            let file = rootfs.path().join("f").metadata().unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::nlink(&file), 65_101);
+        }
+        Err(error) => {
+            assert!(error.to_string().contains("Too many links"), "{error}");
+            assert!(error.hint_text().unwrap().contains("another one"), "{error}");
+            site.check_empty();
+        }
+    }
+}

@@ -38,6 +38,16 @@ pub fn caller() -> Caller {
     }
 }
 
+/// Runs one test once more, as root of a user namespace: what needs mounts is tested by every user.
+pub fn again_as_single(test: &str) {
+    let me = std::env::current_exe().unwrap();
+    let mut command = std::process::Command::new("unshare");
+    let output = command.arg("-rm").arg(me).args(["--exact", test, "--quiet"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "unshare -rm: {said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
+}
+
 pub fn ownership() -> Ownership {
     match caller() {
         Caller::Root | Caller::Mapped => Ownership::Keep,

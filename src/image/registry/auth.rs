@@ -4,14 +4,15 @@
 //! and keeps the reasons of refusals to itself.
 
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::credentials::Credential;
 use super::failure::Failure;
-use super::fetch::body;
+use super::fetch::body_at;
 use super::proxy::Route;
-use super::transport::Transport;
+use super::retry::Pace;
+use super::transport::{self, Transport};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Tokens with many claims have some kilobytes.
@@ -54,6 +55,10 @@ pub(super) struct Asking<'a> {
     pub(super) http: &'a reqwest::Client,
     pub(super) transport: &'a Transport,
     pub(super) route: Route,
+    /// Any address of the registry.
+    pub(super) registry: Url,
+    /// The least of what has to come.
+    pub(super) pace: Pace,
 }
 
 impl Asking<'_> {
@@ -64,12 +69,18 @@ impl Asking<'_> {
         repository: &str,
         credential: Option<&Credential>,
     ) -> Result<Authorization, Failure> {
-        match (challenge(answer.headers()), credential) {
+        // what a host says to which the registry has sent us is not the registry's wish
+        let asked = match answer.url().host_str() == self.registry.host_str() {
+            true => challenge(answer.headers()),
+            false => None,
+        };
+        match (asked, credential) {
             (Some(Challenge::Bearer { realm, service }), _) => {
                 let scope = format!("repository:{repository}:pull");
-                let request = token_request(self.http, &realm, service.as_deref(), &scope, credential);
-                let answer = self.transport.send(request, self.route).await?;
-                Ok(Authorization::Bearer(token(answer).await?))
+                let make =
+                    |http: &_, realm: Url| token_request(http, realm, service.as_deref(), &scope, credential);
+                let token = self.token(&realm, make).await;
+                token.map(Authorization::Bearer).map_err(|failure| failure.context("getting a token"))
             }
             (Some(Challenge::Basic), Some(Credential::Basic { user, password })) => {
                 Ok(Authorization::Basic { user: user.clone(), password: password.clone() })
@@ -83,6 +94,26 @@ impl Asking<'_> {
             (Some(Challenge::Basic), None) => Ok(Authorization::None),
             (None, _) => unasked(answer).await,
         }
+    }
+}
+
+impl Asking<'_> {
+    /// Asks for a token. The credentials go to the realm, wherever it is: that is the protocol. What
+    /// proves who we are and whom we trust is each host's own, as with redirects.
+    async fn token(
+        &self,
+        realm: &str,
+        make: impl FnOnce(&reqwest::Client, Url) -> RequestBuilder,
+    ) -> Result<String, Failure> {
+        let refuse =
+            |why: &str| Error::new(ErrorKind::Image, format!("following the realm that it names: {why}"));
+        let realm = Url::parse(realm).map_err(|_| refuse("it leads to what is no address"))?;
+        transport::leads(&self.registry, &realm).map_err(refuse)?;
+        let answer = match transport::place(&realm) == transport::place(&self.registry) {
+            true => self.transport.send(make(self.http, realm), self.route).await?,
+            false => self.transport.send_to(&realm.clone(), |http| make(http, realm)).await?,
+        };
+        token(answer, self.pace).await
     }
 }
 
@@ -114,7 +145,7 @@ fn challenge(headers: &HeaderMap) -> Option<Challenge> {
 /// know (distribution, "token.md" and "oauth.md").
 fn token_request(
     http: &reqwest::Client,
-    realm: &str,
+    realm: Url,
     service: Option<&str>,
     scope: &str,
     credential: Option<&Credential>,
@@ -139,16 +170,16 @@ fn token_request(
 }
 
 /// Nothing of a good answer is quoted: it is the secret.
-async fn token(answer: Response) -> Result<String, Failure> {
+async fn token(answer: Response, pace: Pace) -> Result<String, Failure> {
     if !answer.status().is_success() {
-        return Err(Failure::of_response(answer).await.context("getting a token"));
+        return Err(Failure::of_response(answer).await);
     }
-    let text = body(answer, TOKEN_LIMIT).await.map_err(|failure| failure.context("getting a token"))?;
+    let text = body_at(pace, answer, TOKEN_LIMIT).await?;
     let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
     let member = |name: &str| value.get(name).and_then(Value::as_str).filter(|token| !token.is_empty());
     match member("token").or_else(|| member("access_token")) {
         Some(token) if HeaderValue::from_str(token).is_ok() => Ok(token.to_owned()),
-        _ => Err(Error::new(ErrorKind::Image, "getting a token: there is none in the answer").into()),
+        _ => Err(Error::new(ErrorKind::Image, "there is none in the answer").into()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use oci_distribution::Reference as Named;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, Url};
 
 use super::Options;
 use super::access::Access;
@@ -147,13 +147,20 @@ impl Clients {
     }
 
     async fn authorize(&self) -> Result<Authorization, Failure> {
+        let registry = Url::parse(&self.base()).doing(ErrorKind::Image, || "making the request".into())?;
         let request = match &self.door {
             None => self.http.get(self.base()),
             Some(path) => self.http.head(self.url(path)),
         };
         let answer = self.transport.send(request, self.route).await?;
         let credential = self.credential().map(|found| &found.credential);
-        let asking = auth::Asking { http: &self.http, transport: &self.transport, route: self.route };
+        let asking = auth::Asking {
+            http: &self.http,
+            transport: &self.transport,
+            route: self.route,
+            registry,
+            pace: self.options.slowest,
+        };
         asking.authorize(answer, self.named.repository(), credential).await
     }
 

@@ -5,13 +5,15 @@ use std::time::Duration;
 use oci_distribution::errors::OciEnvelope;
 use reqwest::StatusCode;
 
-use super::fetch::body;
-use super::retry::retry_after;
+use super::fetch::body_at;
+use super::retry::{Pace, retry_after};
 use crate::error::{Error, ErrorKind};
 
 /// Bodies of errors may be whole web pages.
 const SAID_LIMIT: usize = 300;
 const ERROR_BODY_LIMIT: u64 = 64 << 10;
+/// What else is said with a status is not worth more patience.
+const ERROR_PACE: Pace = Pace { bytes: ERROR_BODY_LIMIT, within: Duration::from_secs(5) };
 
 pub(super) enum Failure {
     /// It would fail again.
@@ -62,7 +64,7 @@ impl Failure {
     pub(super) async fn of_response(response: reqwest::Response) -> Self {
         let status = response.status();
         let wait = retry_after(status, response.headers());
-        let body = body(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
+        let body = body_at(ERROR_PACE, response, ERROR_BODY_LIMIT).await.unwrap_or_default();
         match (Self::of_status(status, &body), wait) {
             (Self::Transient(error), Some(wait)) => Self::Busy(error, wait),
             (failure, _) => failure,

@@ -31,12 +31,8 @@ pub(super) async fn manifest(visit: &mut Visit<'_, '_>, name: &str, limit: u64) 
     Ok(Fetched { bytes, media_type: media_type(&headers), digest })
 }
 
-/// The whole body, if it has at most `limit` bytes.
-pub(super) async fn body(response: Response, limit: u64) -> Result<Vec<u8>, Failure> {
-    body_at(Pace::DEFAULT, response, limit).await
-}
-
-async fn body_at(pace: Pace, mut response: Response, limit: u64) -> Result<Vec<u8>, Failure> {
+/// The whole body, if it has at most `limit` bytes and comes at this pace at least.
+pub(super) async fn body_at(pace: Pace, mut response: Response, limit: u64) -> Result<Vec<u8>, Failure> {
     let (mut bytes, mut watch) = (Vec::new(), Watch::new(pace));
     let too_long = || {
         let why = format!("the answer is longer than the {limit} bytes that are taken");

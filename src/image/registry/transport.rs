@@ -46,6 +46,19 @@ struct Other {
     route: Route,
 }
 
+impl Other {
+    fn explain(&self, failure: Failure, name: &str) -> Failure {
+        let failure = match failure {
+            Failure::Untrusted(error) => {
+                let remedy = self.trust.remedy(&error.to_string());
+                Failure::Untrusted(error.hint(remedy))
+            }
+            failure => failure,
+        };
+        failure.context(&format!("following the registry to {name}"))
+    }
+}
+
 impl Transport {
     pub(super) fn new(access: &Access, options: &Options) -> Self {
         Self { access: access.clone(), options: *options, others: Mutex::default() }
@@ -81,14 +94,20 @@ impl Transport {
         let name = host(request.url());
         let other = self.other(&name)?;
         let outcome = self.attempt(&other.http, request, other.route).await;
-        let outcome = outcome.map_err(|failure| match failure {
-            Failure::Untrusted(error) => {
-                let remedy = other.trust.remedy(&error.to_string());
-                Failure::Untrusted(error.hint(remedy))
-            }
-            failure => failure,
-        });
-        outcome.map_err(|failure| failure.context(&format!("following the registry to {name}")))
+        outcome.map_err(|failure| other.explain(failure, &name))
+    }
+
+    /// Sends what is made for a host that a registry has named, at `url`; nothing goes along that is
+    /// configured for the registry alone.
+    pub(super) async fn send_to(
+        &self,
+        url: &Url,
+        make: impl FnOnce(&reqwest::Client) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        let name = host(url);
+        let other = self.other(&name)?;
+        let outcome = self.send(make(&other.http), other.route).await;
+        outcome.map_err(|failure| other.explain(failure, &name))
     }
 
     /// Connections to another host, made once.
@@ -152,11 +171,17 @@ fn target(answer: &Response, url: &Url) -> Result<Option<Url>> {
     let Some(next) = location.to_str().ok().and_then(|text| url.join(text).ok()) else {
         return refuse("it leads to what is no address");
     };
+    leads(url, &next).map(|()| Some(next)).or_else(refuse)
+}
+
+/// Whether what is at `url` may send us to `next`.
+pub(super) fn leads(url: &Url, next: &Url) -> Result<(), &'static str> {
     match (url.scheme(), next.scheme()) {
-        // a manifest by tag has nothing but TLS to vouch for it; no redirect takes that away
-        ("https", "http") => refuse("it leads from https to http"),
-        (_, "http" | "https") => Ok(Some(next)),
-        _ => refuse("it leads neither to http nor to https"),
+        // a manifest by tag has nothing but TLS to vouch for it, a password nothing but TLS to hide
+        // it; no registry takes that away
+        ("https", "http") => Err("it leads from https to http"),
+        (_, "http" | "https") => Ok(()),
+        _ => Err("it leads neither to http nor to https"),
     }
 }
 
@@ -166,7 +191,7 @@ fn host(url: &Url) -> String {
     url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
 }
 
-fn place(url: &Url) -> (Option<String>, Option<u16>) {
+pub(super) fn place(url: &Url) -> (Option<String>, Option<u16>) {
     (url.host_str().map(str::to_owned), url.port_or_known_default())
 }
 

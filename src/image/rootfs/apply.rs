@@ -311,3 +311,40 @@ fn explained(error: io::Error, archive: &mut Archive<impl BufRead>) -> Error {
         Ok(()) => reading(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Applies a layer of empty files, then `layer`.
+    fn apply(limits: Limits, names: impl Iterator<Item = String>, rest: &[u8]) -> Result<()> {
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::File::open(dir.path()).unwrap();
+        let mut unpacker = Unpacker::new(root.into(), Ownership::Own, limits);
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in names {
+            let mut header = tar::Header::new_ustar();
+            header.set_mode(0o644);
+            header.set_size(0);
+            header.set_uid(0);
+            header.set_gid(0);
+            tar.append_data(&mut header, name, io::empty()).unwrap();
+        }
+        let layer = [tar.into_inner().unwrap(), rest.to_vec()].concat();
+        unpacker.layer(&layer[..]).and_then(|()| unpacker.layer(&layer[..]))
+    }
+
+    #[test]
+    fn every_limit_is_an_error_that_names_it() {
+        let names = |count: u64| (0..count).map(|number| format!("{}/{number}", "d".repeat(90)));
+        let small = Limits { entries: 20, bytes: 64 << 10, memory: 4 << 10 };
+        apply(small, names(5), &[]).unwrap();
+        // of all layers together
+        let error = apply(Limits { entries: 9, ..small }, names(5), &[]).unwrap_err().to_string();
+        assert!(error.contains("more than 9 entries"), "{error}");
+        let error = apply(Limits { entries: 1000, ..small }, names(1), &[0; 100 << 10]).unwrap_err();
+        assert!(error.to_string().contains("larger than this program unpacks"), "{error}");
+        let error = apply(Limits { entries: 1000, ..small }, names(60), &[]).unwrap_err().to_string();
+        assert!(error.contains("too much memory"), "{error}");
+    }
+}

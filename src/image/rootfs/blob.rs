@@ -195,7 +195,7 @@ impl Pump {
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(blob)?;
                 decoder.window_log_max(WINDOW_LOG)?;
-                self.pump(&mut decoder)
+                self.pump(&mut decoder).map_err(explained)
             }
         }
     }
@@ -226,6 +226,14 @@ fn fill(stream: &mut dyn Read, chunk: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+/// The library only says that a frame needs too much memory.
+fn explained(error: io::Error) -> io::Error {
+    match error.to_string().contains("too much memory") {
+        true => bad(format!("its zstd frames have a window larger than {} MiB", (1_u32 << WINDOW_LOG) >> 20)),
+        false => error,
+    }
 }
 
 fn bad(message: String) -> io::Error {

@@ -45,6 +45,7 @@ pub use self::record::{Mapping, Ownership, Record, Skipped};
 use self::apply::{Limits, Unpacker};
 use self::blob::Inflated;
 use self::cache::{Slot, Workplace};
+pub(super) use self::failure::lacks_inodes;
 use self::failure::{reading, with_room};
 use crate::error::Result;
 use crate::image::layer::Layer;

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use super::docker::{self, Link, Parts};
 use super::input::{self, CHUNK};
 use super::layout::{self, BLOBS, INDEX, LAYOUT, PARTIAL};
-use super::space::Demand;
+use super::space::{Demand, Making};
 use super::{blob, lock, space};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::digest::{Digest, Hasher, Verified};
@@ -41,7 +41,7 @@ impl Staging {
         // between making and locking nobody else may take the directory for a leftover
         let _index = lock::index(store)?;
         let parent = store.join(PARTIAL);
-        layout::make_dir(&parent).doing(ErrorKind::Image, doing)?;
+        layout::make_dir(&parent).making(&parent, doing)?;
         remove_leftovers(&parent);
         let number = (0..).find(|n| !parent.join(format!("{STAGING}{n}")).exists()).unwrap_or(0);
         let dir = parent.join(format!("{STAGING}{number}"));
@@ -52,7 +52,7 @@ impl Staging {
             lock.lock()?;
             Ok(lock)
         };
-        let _lock = make().map_err(|error| space::write_error(doing(), &error))?;
+        let _lock = make().map_err(|error| space::write_error(&parent, doing(), &error))?;
         Ok(Self { dir, _lock })
     }
 
@@ -200,7 +200,7 @@ impl Members<'_> {
         space::require(&[Demand::new(self.dir, "this member", member.size())])?;
         let path = blob::path(self.dir, digest);
         if let Some(parent) = path.parent() {
-            layout::make_dir(parent).doing(ErrorKind::Image, || format!("creating {}", parent.display()))?;
+            layout::make_dir(parent).making(parent, || format!("creating {}", parent.display()))?;
         }
         let size = member.size();
         let mut verified =
@@ -215,7 +215,7 @@ impl Members<'_> {
     fn write(&self, from: &mut dyn Read, path: &Path) -> Result<()> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o644).open(path);
-        let mut file = file.doing(ErrorKind::Image, || format!("creating {}", path.display()))?;
+        let mut file = file.making(self.dir, || format!("creating {}", path.display()))?;
         self.interrupt.check()?;
         self.copy(from, &mut file).map_err(|error| match space::is_exhausted(&error) {
             true => space::full(self.dir, self.left.get(), &error),

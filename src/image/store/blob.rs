@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 
 use super::layout::{self, BLOBS, PARTIAL};
+use super::space::Making;
 use super::{lock, space};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::digest::{Digest, Hasher, Verified};
@@ -133,8 +134,7 @@ fn lock_partial(dir: &Path, path: &Path, need: Need<'_>, interrupt: &Interrupt) 
         if need.is_met(dir) {
             return Ok(None);
         }
-        let file = open_partial(dir, path)
-            .map_err(|error| space::write_error(format!("opening {}", path.display()), &error))?;
+        let file = open_partial(dir, path).making(dir, || format!("opening {}", path.display()))?;
         lock::wait(&file, path, interrupt)?;
         // the one who held the lock may have renamed this very file to its final place
         if !is_still(&file, path) {
@@ -316,7 +316,7 @@ fn sync_parent(dir: &Path, digest: &Digest) -> Result<()> {
 }
 
 fn storing_error(dir: &Path, digest: &Digest, error: &io::Error) -> Error {
-    space::write_error(format!("storing blob {digest} in {}", dir.display()), error)
+    space::write_error(dir, format!("storing blob {digest} in {}", dir.display()), error)
 }
 
 /// Has blobs that were placed on disk for good, with their names. Costs little for those that are.
@@ -330,7 +330,7 @@ pub(super) fn sync(dir: &Path, blobs: impl Iterator<Item = PathBuf>) -> Result<(
         parents.iter().try_for_each(|parent| layout::sync_dir(parent))
     };
     sync().map_err(|error| {
-        space::write_error(format!("writing the blobs of {} to disk", dir.display()), &error)
+        space::write_error(dir, format!("writing the blobs of {} to disk", dir.display()), &error)
     })
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{ImageIndex, OciLayout};
 
 use super::blob::read_plain;
+use super::space::Making;
 use super::{lock, space, view};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::manifest::DOCUMENT_LIMIT;
@@ -40,14 +41,14 @@ const INDEX_TMP: &str = ".index.json.tmp";
 pub(super) fn create(dir: &Path) -> Result<PathBuf> {
     let doing = || format!("creating cache {}", dir.display());
     // other users must not meet setuid programs of images, nor change what root will run
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).doing(ErrorKind::Image, doing)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).making(dir, doing)?;
     let dir = canonical(dir)?;
     check_owner(&dir)?;
     if !is_layout(&dir)? {
         refuse_strangers(&dir)?;
         let _lock = lock::index(&dir)?;
         for name in [BLOBS, PARTIAL] {
-            make_dir(&dir.join(name)).doing(ErrorKind::Image, doing)?;
+            make_dir(&dir.join(name)).making(&dir, doing)?;
         }
         replace(&dir, LAYOUT, LAYOUT_TMP, &header())?;
     }
@@ -181,7 +182,7 @@ fn replace(dir: &Path, name: &str, temporary: &str, bytes: &[u8]) -> Result<()> 
         fs::rename(&temporary, &path)?;
         sync_dir(dir)
     };
-    write().map_err(|error| space::write_error(format!("writing {}", path.display()), &error))
+    write().map_err(|error| space::write_error(dir, format!("writing {}", path.display()), &error))
 }
 
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {

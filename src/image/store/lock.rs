@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::space::Making;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 
@@ -34,7 +35,7 @@ pub(super) fn shared(dir: &Path) -> Result<CacheLock> {
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => File::open(dir),
         _ => Err(error),
     });
-    let file = file.doing(ErrorKind::Image, doing)?;
+    let file = file.making(dir, doing)?;
     file.lock_shared().doing(ErrorKind::Image, doing)?;
     Ok(CacheLock(file))
 }
@@ -43,7 +44,7 @@ pub(super) fn shared(dir: &Path) -> Result<CacheLock> {
 /// as a run may take hours.
 pub(super) fn exclusive(dir: &Path) -> Result<CacheLock> {
     let doing = || format!("locking cache {}", dir.display());
-    let file = lock_file(&dir.join(USE)).doing(ErrorKind::Image, doing)?;
+    let file = lock_file(&dir.join(USE)).making(dir, doing)?;
     match file.try_lock() {
         Ok(()) => Ok(CacheLock(file)),
         Err(TryLockError::WouldBlock) => {
@@ -57,7 +58,7 @@ pub(super) fn exclusive(dir: &Path) -> Result<CacheLock> {
 /// Makes this process the only one that changes the layout's own files.
 pub(super) fn index(dir: &Path) -> Result<CacheLock> {
     let doing = || format!("locking the index of cache {}", dir.display());
-    let file = lock_file(&dir.join(INDEX)).doing(ErrorKind::Image, doing)?;
+    let file = lock_file(&dir.join(INDEX)).making(dir, doing)?;
     // held for the moment of one small write only
     file.lock().doing(ErrorKind::Image, doing)?;
     Ok(CacheLock(file))

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex};
+use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use serde::Serialize;
 
-use super::{Store, view};
+use super::{Store, blob, layout, view};
 use crate::error::Result;
+use crate::image::Image;
 use crate::image::digest::Digest;
 use crate::image::manifest::{self, Document};
 use crate::image::platform::Platform;
 use crate::image::reference::Reference;
+use crate::interrupt::Interrupt;
 
 /// One image that has a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,6 +59,74 @@ pub(super) fn assign(index: &mut ImageIndex, reference: &Reference, mut target: 
     target.set_annotations(Some(annotations));
     entries.push(target);
     index.set_manifests(entries);
+}
+
+impl Store {
+    /// Gives a name to an image that was found under another one or in another cache, since names
+    /// are what keeps an image from `prune`. Nothing is done where the own cache lacks layers of it,
+    /// which are only read elsewhere, or cannot be written, where nothing is pruned either.
+    pub(in crate::image) fn name_found(
+        &self,
+        reference: &Reference,
+        image: &Image,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        // has been said where it was looked for
+        let Ok(own) = layout::read_index(&self.dir) else { return Ok(()) };
+        let name = reference.to_string();
+        let mut named = own.manifests().iter().filter(|entry| of(entry) == Some(&name));
+        let is_ours = nix::unistd::access(&self.dir, nix::unistd::AccessFlags::W_OK).is_ok();
+        if !is_ours || named.any(|entry| self.leads_to(entry, image)) {
+            return Ok(());
+        }
+        let Some(target) = self.found_target(reference, image, &own)? else { return Ok(()) };
+        self.sync_layers(image)?;
+        for digest in self.found_documents(&target, image)? {
+            self.put(&digest, &self.read(&digest, None)?, interrupt)?;
+        }
+        self.name(reference, target, interrupt)
+    }
+
+    fn leads_to(&self, entry: &Descriptor, image: &Image) -> bool {
+        let is_it = |found: &Image| found.manifest_digest == image.manifest_digest;
+        *entry.digest() == image.manifest_digest || self.tree(entry).images.iter().any(is_it)
+    }
+
+    /// What the name is to mean: what has the reference's digest, or the manifest.
+    fn found_target(
+        &self,
+        reference: &Reference,
+        image: &Image,
+        own: &ImageIndex,
+    ) -> Result<Option<Descriptor>> {
+        let has = |digest, size| blob::size(&self.dir, digest) == Some(size);
+        let other_name = own.manifests().iter().find(|entry| Some(entry.digest()) == reference.digest());
+        if other_name.is_none() && !image.layers.iter().all(|layer| has(&layer.digest, layer.size)) {
+            return Ok(None);
+        }
+        let index = self.index_with(reference)?;
+        let entry = other_name.or_else(|| matching(&index, reference).into_iter().next());
+        if let (Some(entry), Some(digest)) = (entry, reference.digest()) {
+            let mut target = Descriptor::new(entry.media_type().clone(), entry.size(), digest.clone());
+            target.set_platform(entry.platform().clone());
+            return Ok(Some(target));
+        }
+        let bytes = self.read(&image.manifest_digest, Some(image.manifest_size))?;
+        let media_type = manifest::stated_media_type(&bytes).unwrap_or(MediaType::ImageManifest);
+        let mut target = Descriptor::new(media_type, image.manifest_size, image.manifest_digest.clone());
+        target.set_platform(Some(manifest::described(&image.configuration)));
+        Ok(Some(target))
+    }
+
+    /// The documents on the way to the image and of it.
+    fn found_documents(&self, target: &Descriptor, image: &Image) -> Result<Vec<Digest>> {
+        let bytes = self.read(&image.manifest_digest, Some(image.manifest_size))?;
+        let mut documents = vec![image.manifest_digest.clone(), target.digest().clone()];
+        if let Document::Manifest(parsed) = manifest::parse(&bytes, None)? {
+            documents.push(parsed.config().digest().clone());
+        }
+        Ok(documents)
+    }
 }
 
 /// All names of the index of `cache`, in its order.

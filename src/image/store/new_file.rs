@@ -82,8 +82,8 @@ impl NewFile {
             fs::rename(&new.temporary, &new.path)?;
             layout::sync_dir(new.parent())
         };
-        let doing = format!("writing {}", self.path.display());
-        publish(&mut self).map_err(|error| space::write_error(doing, &error))
+        let (dir, doing) = (self.parent().to_owned(), format!("writing {}", self.path.display()));
+        publish(&mut self).map_err(|error| space::write_error(&dir, doing, &error))
     }
 }
 

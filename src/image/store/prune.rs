@@ -121,7 +121,7 @@ fn remove(path: &Path, found: &Metadata) -> Result<()> {
         true => fs::remove_dir_all(path),
         false => fs::remove_file(path),
     };
-    removed.map_err(|error| space::write_error(format!("removing {}", path.display()), &error))
+    removed.map_err(|error| space::write_error(path, format!("removing {}", path.display()), &error))
 }
 
 /// Bytes of the files in a staging directory.

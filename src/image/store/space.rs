@@ -7,9 +7,11 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::rootfs::mount_point;
+use crate::image::rootfs::{lacks_inodes, mount_point};
 
 const HINT: &str = "make room there, or name a cache elsewhere with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE";
+
+const INODES: &str = "remove files there (`df -i` counts them), or name a cache elsewhere with --rootfs-cache or $AIRSHIP_ROOTFS_CACHE";
 
 const UNWRITABLE: &str = "name a cache that this user can write with --rootfs-cache, and this one with \
                           --additional-rootfs-cache";
@@ -96,13 +98,27 @@ pub(super) fn full(dir: &Path, needed: u64, cause: &io::Error) -> Error {
     exhausted(dir, needed, available(dir).unwrap_or(0)).context(cause.to_string()).hint(HINT)
 }
 
-/// The error for a small write, with the way out where there was no room or no right.
-pub(super) fn write_error(doing: String, cause: &io::Error) -> Error {
+/// The error for a small write to `dir`, with the way out where there was no room or no right.
+pub(super) fn write_error(dir: &Path, doing: String, cause: &io::Error) -> Error {
     let error = Error::caused(ErrorKind::Image, doing, cause);
     match cause.kind() {
+        _ if is_exhausted(cause) && lacks_inodes(existing(dir)) => {
+            error.because("no free inodes are left there").hint(INODES)
+        }
         _ if is_exhausted(cause) => error.hint(HINT),
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => error.hint(UNWRITABLE),
         _ => error,
+    }
+}
+
+/// The same for what makes files and directories.
+pub(super) trait Making<T> {
+    fn making(self, dir: &Path, doing: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Making<T> for io::Result<T> {
+    fn making(self, dir: &Path, doing: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| write_error(dir, doing(), &error))
     }
 }
 

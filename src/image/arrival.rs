@@ -24,8 +24,10 @@ pub enum State {
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
     pub layer: &'a Layer,
-    /// The file; the same file has another name once it is whole.
+    /// The file.
     pub path: &'a Path,
+    /// The name that the same file gets, at any time, once it is whole and on disk for good.
+    pub placed: &'a Path,
     /// How many bytes are there.
     pub bytes: u64,
     pub state: State,

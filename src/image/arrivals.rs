@@ -1,6 +1,7 @@
 //! Layers on their way into the cache.
 
 use std::cell::RefCell;
+use std::sync::mpsc::{Sender, channel};
 
 use super::arrival::{Arrival, State, Watch};
 use super::layer::Layer;
@@ -15,13 +16,16 @@ const STEP: u64 = 256 << 10;
 
 /// Reports the layers of an image that is to be had from the cache.
 pub(super) fn report(store: &Store, image: &Image, watch: &mut Watch<'_>) -> Result<()> {
-    image.layers.iter().try_for_each(|layer| report_one(store, layer, State::Unchecked, watch))
+    image.layers.iter().try_for_each(|layer| report_one(store, layer, watch))
 }
 
 /// A layer that is not there is not wanted either.
-fn report_one(store: &Store, layer: &Layer, state: State, watch: &mut Watch<'_>) -> Result<()> {
+fn report_one(store: &Store, layer: &Layer, watch: &mut Watch<'_>) -> Result<()> {
     match store.blob_path(layer) {
-        Some(path) => watch(Arrival { layer, path: &path, bytes: layer.size, state }),
+        Some(path) => {
+            let state = State::Unchecked;
+            watch(Arrival { layer, path: &path, placed: &path, bytes: layer.size, state })
+        }
         None => Ok(()),
     }
 }
@@ -37,24 +41,16 @@ pub(super) fn fetch(
     let missing = store.missing_layers(image);
     store.require_space(&missing)?;
     for layer in image.layers.iter().filter(|layer| !missing.contains(layer)) {
-        report_one(store, layer, State::Unchecked, watch)?;
+        report_one(store, layer, watch)?;
     }
-    let watch = RefCell::new(watch);
-    let mut downloads = Vec::new();
-    for (layer, slot) in slots(store, &missing, interrupt)? {
-        match slot {
-            Slot::Present => report_one(store, layer, State::Unchecked, &mut **watch.borrow_mut())?,
-            Slot::Absent(partial) => {
-                let mut coming = Coming::new(layer, *partial, &watch);
-                // what an earlier run left
-                coming.tell()?;
-                downloads.push((layer.digest.clone(), coming));
-            }
-        }
-    }
-    registry.blobs(downloads, &mut |_, coming: Coming<'_, '_>| {
-        coming.partial.place()?;
-        report_one(store, coming.layer, State::Checked, &mut **watch.borrow_mut())
+    // writing to disk for good takes its time, which the other layers need not wait for
+    std::thread::scope(|scope| {
+        let (place, to_place) = channel::<Partial>();
+        let placing = scope.spawn(move || to_place.into_iter().try_for_each(Partial::finish));
+        let fetched = fetch_missing(store, registry, &missing, watch, &place, interrupt);
+        drop(place);
+        let lost = |_| Err(Error::new(ErrorKind::Internal, "a thread ended early"));
+        fetched.and(placing.join().unwrap_or_else(lost))
     })?;
     // a manifest may give one digest two sizes
     match store.missing_layers(image).first() {
@@ -64,6 +60,36 @@ pub(super) fn fetch(
             Err(Error::new(ErrorKind::Image, why))
         }
     }
+}
+
+/// Has them whole and verified on their way to their places.
+fn fetch_missing(
+    store: &Store,
+    registry: &mut Registry<'_>,
+    missing: &[Layer],
+    watch: &mut Watch<'_>,
+    place: &Sender<Partial>,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let watch = RefCell::new(watch);
+    let mut downloads = Vec::new();
+    for (layer, slot) in slots(store, missing, interrupt)? {
+        match slot {
+            Slot::Present => report_one(store, layer, &mut **watch.borrow_mut())?,
+            Slot::Absent(partial) => {
+                let mut coming = Coming::new(layer, *partial, &watch);
+                // what an earlier run left
+                coming.tell(State::Growing)?;
+                downloads.push((layer.digest.clone(), coming));
+            }
+        }
+    }
+    registry.blobs(downloads, &mut |_, mut coming: Coming<'_, '_>| {
+        coming.tell(State::Checked)?;
+        // refused only when an earlier one could not be placed, which is reported then
+        let _ = place.send(coming.partial);
+        Ok(())
+    })
 }
 
 /// Takes all of them to be written, in the order of their digests: two processes with images that
@@ -93,10 +119,10 @@ impl<'a, 'w> Coming<'a, 'w> {
         Self { layer, partial, watch, told: 0 }
     }
 
-    fn tell(&mut self) -> Result<()> {
+    fn tell(&mut self, state: State) -> Result<()> {
         self.told = self.partial.offset();
-        let (layer, path) = (self.layer, self.partial.path());
-        (self.watch.borrow_mut())(Arrival { layer, path, bytes: self.told, state: State::Growing })
+        let (layer, path, placed) = (self.layer, self.partial.path(), self.partial.placed());
+        (self.watch.borrow_mut())(Arrival { layer, path, placed, bytes: self.told, state })
     }
 }
 
@@ -112,14 +138,14 @@ impl Sink for Coming<'_, '_> {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.partial.append(bytes)?;
         match self.partial.offset() >= self.told + STEP || self.partial.offset() == self.layer.size {
-            true => self.tell(),
+            true => self.tell(State::Growing),
             false => Ok(()),
         }
     }
 
     fn restart(&mut self) -> Result<()> {
         self.partial.restart()?;
-        self.tell()
+        self.tell(State::Growing)
     }
 
     fn differs(&mut self) -> Result<Option<String>> {

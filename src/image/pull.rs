@@ -113,7 +113,6 @@ impl<'a> Known<'a> {
     }
 
     fn keep(&self, resolved: &Resolved) -> Result<()> {
-        self.store.sync_layers(&self.image)?;
         for document in [Some(&resolved.manifest), resolved.index.as_ref()].into_iter().flatten() {
             self.store.put(&document.digest, &document.bytes, self.interrupt)?;
         }

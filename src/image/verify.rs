@@ -9,7 +9,7 @@ use super::progress::{self, Progress};
 use super::registry::{self, Access};
 use super::rootfs::{self, Condition, Entry, Mapping, Stage};
 use super::store::{Damage, Defect, Tree};
-use super::{Image, Known, Platform, PullPolicy, Reference, Store, Wanted};
+use super::{Image, Platform, PullPolicy, Reference, Store, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 

@@ -109,24 +109,11 @@ impl Trace {
 
 const FSYNC: &[&str] = &["fsync", "fdatasync"];
 
-/// What an earlier process did before it was killed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Earlier {
-    Nothing,
-    /// All blobs, but not their name.
-    Blobs,
-}
-
-fn traced(earlier: Earlier) -> (Trace, Sample, Site) {
+fn traced() -> (Trace, Sample, Site) {
     let registry = DockerRegistry::start();
     let sample = Sample::new(&layers(256 << 10));
     let reference = registry.push("power", "1", &sample.built);
     let site = Site::new();
-    if earlier == Earlier::Blobs {
-        let output = site.command(&["image", "pull", &reference]).output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        fs::remove_file(site.path("cache/index.json")).unwrap();
-    }
     let run = pull(&site, &reference);
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-qq", "-s", "0", "-o"]).arg(site.path("trace"));
@@ -142,14 +129,14 @@ fn traced(earlier: Earlier) -> (Trace, Sample, Site) {
 
 #[test]
 fn what_has_a_name_was_on_disk_before() {
-    let (trace, sample, site) = traced(Earlier::Nothing);
+    let (trace, sample, site) = traced();
     let named = trace.rename("/.index.json.tmp\"", "/index.json");
     for blob in sample.built.blobs() {
         let hex = blob.digest.strip_prefix("sha256:").unwrap();
         let (partial, place) = (format!("/.partial/sha256-{hex}"), format!("/blobs/sha256/{hex}"));
         let written = trace.last_change(|text| text.contains(&format!("{partial}>")));
-        trace.assert_synced(&[&partial, &place], FSYNC, (written, named.start));
         let placed = trace.rename(&format!("{partial}\""), &place);
+        trace.assert_synced(&[&partial], FSYNC, (written, placed.start));
         trace.assert_synced(&["/blobs/sha256"], FSYNC, (placed.end, named.start));
     }
     trace.assert_synced(&["/cache/blobs"], FSYNC, (0, named.start));
@@ -167,17 +154,4 @@ fn what_has_a_name_was_on_disk_before() {
     trace.assert_synced(&[&format!("{work}/record.json")], FSYNC, (record, published.start));
     trace.assert_synced(&[&work], FSYNC, (record, published.start));
     trace.assert_synced(&["/cache/rootfs"], FSYNC, (published.end, usize::MAX));
-}
-
-#[test]
-fn what_a_killed_process_left_is_on_disk_before_another_names_it() {
-    let (trace, sample, _site) = traced(Earlier::Blobs);
-    let named = trace.rename("/.index.json.tmp\"", "/index.json");
-    for layer in &sample.built.layers {
-        let place = format!("/blobs/{}", layer.digest.replace(':', "/"));
-        trace.assert_synced(&[&place], FSYNC, (0, named.start));
-    }
-    for directory in ["/blobs/sha256", "/cache/blobs"] {
-        trace.assert_synced(&[directory], FSYNC, (0, named.start));
-    }
 }

@@ -157,7 +157,7 @@ pub mod tests {
     }
 
     pub fn arrival(layer: &Layer, bytes: u64, state: State) -> Arrival<'_> {
-        Arrival { layer, path: Path::new("/blob"), bytes, state }
+        Arrival { layer, path: Path::new("/blob"), placed: Path::new("/blob"), bytes, state }
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub struct LayerAt {
     /// Its number in the job.
     pub layer: usize,
     pub path: PathBuf,
+    pub placed: PathBuf,
     pub bytes: u64,
     pub state: State,
 }

@@ -87,8 +87,8 @@ fn report(progress: &dyn Progress, layers: &[Layer], said: Up) {
 }
 
 fn at(number: usize, arrival: Arrival<'_>) -> LayerAt {
-    let Arrival { path, bytes, state, .. } = arrival;
-    LayerAt { layer: number, path: path.to_owned(), bytes, state }
+    let Arrival { path, placed, bytes, state, .. } = arrival;
+    LayerAt { layer: number, path: path.to_owned(), placed: placed.to_owned(), bytes, state }
 }
 
 fn path(said: serde_json::Value) -> Result<PathBuf> {

@@ -78,6 +78,7 @@ pub enum Slot {
 pub struct Partial {
     file: File,
     path: PathBuf,
+    placed: PathBuf,
     dir: PathBuf,
     digest: Digest,
     size: u64,
@@ -120,8 +121,8 @@ pub(super) fn slot(dir: &Path, need: Need<'_>, interrupt: &Interrupt) -> Result<
     let name = format!("{}-{}", digest.algorithm(), digest.digest());
     let path = dir.join(PARTIAL).join(name);
     let Some(file) = lock_partial(dir, &path, need, interrupt)? else { return Ok(Slot::Present) };
-    let (dir, digest) = (dir.to_owned(), digest.clone());
-    let mut partial = Partial { file, path, dir, digest, size, hasher, written: 0 };
+    let (placed, dir, digest) = (self::path(dir, digest), dir.to_owned(), digest.clone());
+    let mut partial = Partial { file, path, placed, dir, digest, size, hasher, written: 0 };
     partial.take_up(interrupt)?;
     Ok(Slot::Absent(Box::new(partial)))
 }
@@ -166,6 +167,11 @@ impl Partial {
     /// Where the bytes are until they are placed.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the blob will be.
+    pub fn placed(&self) -> &Path {
+        &self.placed
     }
 
     /// How many bytes are written and hashed; the next ones belong at this offset.
@@ -234,20 +240,11 @@ impl Partial {
         Ok(Verdict::Wrong(format!("{}:{got}", self.digest.algorithm())))
     }
 
-    /// Makes the blob visible, and on disk for good; fails unless it is whole.
-    pub fn finish(self) -> Result<()> {
-        self.file.sync_all().map_err(|error| self.write_error(&error))?;
-        let (dir, digest) = (self.dir.clone(), self.digest.clone());
-        self.place()?;
-        sync_parent(&dir, &digest)
-    }
-
-    /// Makes the blob visible; fails unless it is whole. A loss of power may still take it: for
-    /// layers, which are verified whenever they are used, and synced before anything names them.
-    pub fn place(mut self) -> Result<()> {
+    /// Makes the blob visible, once it is on disk for good; fails unless it is whole.
+    pub fn finish(mut self) -> Result<()> {
         let storing = format!("storing blob {}", self.digest);
         match self.verify()? {
-            Verdict::Whole => rename(&self.path, &self.dir, &self.digest),
+            Verdict::Whole => publish(&self.file, &self.path, &self.dir, &self.digest),
             Verdict::Short(missing) => {
                 Err(Error::new(ErrorKind::Image, format!("{storing}: truncated, {missing} bytes missing")))
             }
@@ -295,43 +292,17 @@ fn fresh(digest: &Digest) -> Result<Hasher> {
 /// Moves a verified file to its place. Contents first, then the name, then the directory: no
 /// loss of power leaves a name without its contents.
 pub(super) fn publish(file: &File, from: &Path, dir: &Path, digest: &Digest) -> Result<()> {
-    file.sync_all().map_err(|error| storing_error(dir, digest, &error))?;
-    rename(from, dir, digest)?;
-    sync_parent(dir, digest)
-}
-
-fn rename(from: &Path, dir: &Path, digest: &Digest) -> Result<()> {
-    let rename = || -> io::Result<()> {
+    let to = path(dir, digest);
+    let publish = || -> io::Result<()> {
+        file.sync_all()?;
+        let parent = dir.join(BLOBS).join(digest.algorithm().as_ref());
         layout::make_dir(&dir.join(BLOBS))?;
-        layout::make_dir(&dir.join(BLOBS).join(digest.algorithm().as_ref()))?;
-        fs::rename(from, path(dir, digest))
+        layout::make_dir(&parent)?;
+        layout::sync_dir(&dir.join(BLOBS))?;
+        fs::rename(from, &to)?;
+        layout::sync_dir(&parent)
     };
-    rename().map_err(|error| storing_error(dir, digest, &error))
-}
-
-fn sync_parent(dir: &Path, digest: &Digest) -> Result<()> {
-    let parent = dir.join(BLOBS).join(digest.algorithm().as_ref());
-    let synced = layout::sync_dir(&parent).and_then(|()| layout::sync_dir(&dir.join(BLOBS)));
-    synced.map_err(|error| storing_error(dir, digest, &error))
-}
-
-fn storing_error(dir: &Path, digest: &Digest, error: &io::Error) -> Error {
-    space::write_error(dir, format!("storing blob {digest} in {}", dir.display()), error)
-}
-
-/// Has blobs that were placed on disk for good, with their names. Costs little for those that are.
-pub(super) fn sync(dir: &Path, blobs: impl Iterator<Item = PathBuf>) -> Result<()> {
-    let mut parents = std::collections::BTreeSet::from([dir.join(BLOBS)]);
-    let sync = || -> io::Result<()> {
-        for blob in blobs {
-            open_plain(&blob)?.sync_all()?;
-            parents.extend(blob.parent().map(Path::to_owned));
-        }
-        parents.iter().try_for_each(|parent| layout::sync_dir(parent))
-    };
-    sync().map_err(|error| {
-        space::write_error(dir, format!("writing the blobs of {} to disk", dir.display()), &error)
-    })
+    publish().making(dir, || format!("storing blob {digest} in {}", dir.display()))
 }
 
 #[cfg(test)]

@@ -179,13 +179,6 @@ impl Store {
         missing
     }
 
-    /// Has the own blobs of these layers on disk for good, with their names.
-    pub(super) fn sync_layers(&self, image: &Image) -> Result<()> {
-        let digests = image.layers.iter().map(|layer| &layer.digest);
-        let own = digests.filter(|digest| blob::size(&self.dir, digest).is_some());
-        blob::sync(&self.dir, own.map(|digest| blob::path(&self.dir, digest)))
-    }
-
     /// Opens the compressed blob of a layer; its contents are not verified yet.
     pub fn open_blob(&self, layer: &Layer) -> Result<std::fs::File> {
         manifest::check_digest(&layer.digest)?;

@@ -80,7 +80,6 @@ impl Store {
             return Ok(());
         }
         let Some(target) = self.found_target(reference, image, &own)? else { return Ok(()) };
-        self.sync_layers(image)?;
         for digest in self.found_documents(&target, image)? {
             self.put(&digest, &self.read(&digest, None)?, interrupt)?;
         }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Channels;
@@ -97,28 +96,22 @@ enum Opened {
 impl Arriving {
     fn open(&mut self) -> io::Result<()> {
         let known = self.feed.wait(self.index, |_| true)?;
+        let file = open(&known)?;
         self.file = match known.state {
-            State::Growing => match open_plain(&known.path) {
-                // it has got its final name just now
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let known = self.feed.wait(self.index, |at| at.state != State::Growing)?;
-                    Opened::Growing(open(&known.path)?)
-                }
-                file => Opened::Growing(file?),
-            },
-            State::Checked => Opened::Growing(open(&known.path)?),
-            State::Unchecked => {
-                let blob = verified(open(&known.path)?, &self.layer);
-                Opened::Verified(blob.map_err(io::Error::other)?)
-            }
+            State::Growing | State::Checked => Opened::Growing(file),
+            State::Unchecked => Opened::Verified(verified(file, &self.layer).map_err(io::Error::other)?),
         };
         Ok(())
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    open_plain(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("opening {}: {error}", path.display())))
+/// By its first name, or by the one that it has got since.
+fn open(at: &LayerAt) -> io::Result<File> {
+    let opened = open_plain(&at.path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => open_plain(&at.placed),
+        _ => Err(error),
+    });
+    opened.map_err(|error| io::Error::new(error.kind(), format!("opening {}: {error}", at.placed.display())))
 }
 
 impl Read for Arriving {
@@ -159,6 +152,8 @@ impl Arriving {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::image::digest::{Digest, sha256_hex};
     use std::str::FromStr;
@@ -177,7 +172,7 @@ mod tests {
     }
 
     fn at(path: &Path, bytes: u64, state: State) -> LayerAt {
-        LayerAt { layer: 0, path: path.to_owned(), bytes, state }
+        LayerAt { layer: 0, path: path.to_owned(), placed: path.with_file_name("placed"), bytes, state }
     }
 
     fn read_in_thread(feed: &Feed, layer: &Layer) -> std::thread::JoinHandle<io::Result<Vec<u8>>> {
@@ -205,21 +200,17 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(20));
         assert!(!reader.is_finished(), "the end was reported before the digest was checked");
         std::fs::rename(&partial, &placed).unwrap();
-        feed.note(at(&placed, 6, State::Checked));
+        feed.note(at(&partial, 6, State::Checked));
         assert_eq!(reader.join().unwrap().unwrap(), b"abcdef");
     }
 
     #[test]
     fn a_blob_that_was_renamed_before_it_was_opened_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        let placed = dir.path().join("placed");
-        std::fs::write(&placed, b"abc").unwrap();
+        std::fs::write(dir.path().join("placed"), b"abc").unwrap();
         let (feed, _interrupt) = feed();
-        feed.note(at(&dir.path().join("partial"), 3, State::Growing));
-        let reader = read_in_thread(&feed, &layer(b"abc"));
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        feed.note(at(&placed, 3, State::Checked));
-        assert_eq!(reader.join().unwrap().unwrap(), b"abc");
+        feed.note(at(&dir.path().join("partial"), 3, State::Checked));
+        assert_eq!(read_in_thread(&feed, &layer(b"abc")).join().unwrap().unwrap(), b"abc");
     }
 
     #[test]

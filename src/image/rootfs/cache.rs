@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
@@ -137,7 +139,7 @@ impl<'a> Slot<'a> {
         if !is_still(&parent, &name, &directory) {
             return Ok(None);
         }
-        Ok(Some(Workplace { parent, directory, name, state: State::Working }))
+        Ok(Some(Workplace { parent, directory, name, state: State::Working, flushing: Arc::default() }))
     }
 
     /// Puts the finished tree in its place: everything on disk, then the record, then the name.
@@ -184,6 +186,8 @@ pub(super) struct Workplace {
     directory: OwnedFd,
     name: String,
     state: State,
+    /// Whether what was written is on its way to disk already.
+    flushing: Arc<AtomicBool>,
 }
 
 impl Workplace {
@@ -196,6 +200,24 @@ impl Workplace {
             .failed("opening the tree")?;
         disinherit(&tree).failed("preparing the tree")?;
         Ok(tree)
+    }
+}
+
+impl Workplace {
+    /// Begins to write to disk what is there, in the background, so that less is left for the end.
+    pub fn flush(&self) {
+        // of its own: an open file description is told of a failed write only once, and that is for
+        // `publish` to hear
+        let again = rustix::fs::openat(&self.directory, ".", directory_flags(), Mode::empty());
+        let Ok(directory) = again else { return };
+        if self.flushing.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let flushing = Arc::clone(&self.flushing);
+        std::thread::spawn(move || {
+            let _ = rustix::fs::syncfs(&directory);
+            flushing.store(false, Ordering::SeqCst);
+        });
     }
 }
 

@@ -181,6 +181,7 @@ fn fill(
         unpacker.layer(current).map_err(|error| {
             with_room(error, job.cache, unpacker.bytes).context(place(index, count, layer))
         })?;
+        work.flush();
     }
     unpacker.finish()?;
     check(interrupt)?;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::compression::Compression;
 use super::failure::{invalid, reading};
@@ -190,12 +190,22 @@ impl Pump {
     fn inflate(&self, blob: &mut BufReader<Blob>) -> io::Result<Pumped> {
         match Compression::of(&self.media_type, blob.fill_buf()?)? {
             Compression::None => self.pump(blob),
-            // gzip allows, and pigz and bgzip write, several members one after another
-            Compression::Gzip => self.pump(&mut MultiGzDecoder::new(blob)),
+            Compression::Gzip => self.members(blob),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(blob)?;
                 decoder.window_log_max(WINDOW_LOG)?;
                 self.pump(&mut decoder).map_err(explained)
+            }
+        }
+    }
+
+    /// gzip allows, and pigz and bgzip write, several members one after another. What follows them and
+    /// does not begin as one is left in the reader.
+    fn members(&self, blob: &mut BufReader<Blob>) -> io::Result<Pumped> {
+        loop {
+            match self.pump(&mut GzDecoder::new(&mut *blob))? {
+                Pumped::ToTheEnd if blob.fill_buf()?.first() == Some(&0x1f) => {}
+                pumped => return Ok(pumped),
             }
         }
     }

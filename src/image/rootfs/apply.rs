@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub entries: u64,
-    /// Bytes of all layers together, uncompressed, and of all files.
+    /// Bytes of each layer, uncompressed, and of the files of all layers together.
     pub bytes: u64,
     /// Bytes of memory for names and attributes.
     pub memory: usize,

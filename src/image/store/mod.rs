@@ -182,12 +182,8 @@ impl Store {
     /// Opens the compressed blob of a layer; its contents are not verified yet.
     pub fn open_blob(&self, layer: &Layer) -> Result<std::fs::File> {
         manifest::check_digest(&layer.digest)?;
-        Self::open_file(&self.place_or_own(&layer.digest, layer.size))
-    }
-
-    /// Opens the file of a blob, which [`Store::blob_path`] gave; nothing but a regular file.
-    pub fn open_file(path: &Path) -> Result<std::fs::File> {
-        blob::open_plain(path).doing(ErrorKind::Image, || format!("opening layer {}", path.display()))
+        let path = self.place_or_own(&layer.digest, layer.size);
+        blob::open_plain(&path).doing(ErrorKind::Image, || format!("opening layer {}", path.display()))
     }
 
     /// Removes the own blob of a layer that was found damaged, so that it is fetched anew; one in

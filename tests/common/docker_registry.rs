@@ -1,6 +1,6 @@
 //! The real registry: `docker-registry` from Debian, on loopback, in a directory of its own.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +14,9 @@ pub struct DockerRegistry {
     address: SocketAddr,
     dir: tempfile::TempDir,
 }
+
+/// What the registry says goes here, below its directory.
+const LOG: &str = "registry.log";
 
 /// The user and the password of [`DockerRegistry::guarded`].
 pub const LOGIN: (&str, &str) = ("ann", "s3cret");
@@ -54,16 +57,16 @@ impl DockerRegistry {
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let config = dir.path().join("config.yml");
             let text = format!(
-                "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n{more}",
+                "version: 0.1\nlog:\n  level: info\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n{more}",
                 data.display()
             );
             std::fs::write(&config, text).unwrap();
             let mut command = Command::new("docker-registry");
-            command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-            let process = command.spawn().expect("docker-registry is installed by scripts/setup.sh test");
-            let mut registry = (process, address);
-            if wait_until_up(&mut registry) {
-                return Self { process: registry.0, address, dir };
+            let log = std::fs::File::create(dir.path().join(LOG)).unwrap();
+            command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(log);
+            let mut process = command.spawn().expect("docker-registry is installed by scripts/setup.sh test");
+            if wait_until_up(&mut process, &dir.path().join(LOG)) {
+                return Self { process, address, dir };
             }
         }
         panic!("docker-registry does not come up");
@@ -115,18 +118,23 @@ impl DockerRegistry {
     }
 
     fn send(&self, method: &str, target: &str, content_type: &str, body: &[u8]) -> http::Response {
-        http::send(self.address, method, target, content_type, body)
+        let answer = http::send(self.address, method, target, content_type, body);
+        answer.unwrap_or_else(|error| {
+            let log = std::fs::read_to_string(self.dir.path().join(LOG)).unwrap();
+            panic!("{method} {target}: {error}; the registry says:\n{log}")
+        })
     }
 }
 
-/// False where the port was taken by another meanwhile.
-fn wait_until_up((process, address): &mut (Child, SocketAddr)) -> bool {
+/// False where the port was taken by another meanwhile. That something answers there proves nothing:
+/// it may be another test's, which will be gone in the midst of this one.
+fn wait_until_up(process: &mut Child, log: &Path) -> bool {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(20) {
         if process.try_wait().unwrap().is_some() {
             return false;
         }
-        if TcpStream::connect(*address).is_ok() {
+        if std::fs::read_to_string(log).unwrap().contains("listening on") {
             return true;
         }
         std::thread::sleep(Duration::from_millis(20));

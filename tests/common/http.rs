@@ -1,7 +1,7 @@
 //! Just enough HTTP/1.1: requests read by a test server, and requests made to push an image.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// What a client asked for.
@@ -54,23 +54,30 @@ pub struct Response {
 }
 
 /// Makes one request on a connection of its own.
-pub fn send(address: SocketAddr, method: &str, target: &str, content_type: &str, body: &[u8]) -> Response {
-    let mut stream = TcpStream::connect(address).unwrap();
+pub fn send(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    content_type: &str,
+    body: &[u8],
+) -> io::Result<Response> {
+    let mut stream = TcpStream::connect(address)?;
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
-    stream.read_line(&mut line).unwrap();
-    let status = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let headers = read_headers(&mut stream).unwrap();
+    stream.read_line(&mut line)?;
+    let no_head = || io::Error::other(format!("this is no answer: {line:?}"));
+    let status = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).ok_or_else(no_head)?;
+    let headers = read_headers(&mut stream).ok_or_else(no_head)?;
     let mut body = Vec::new();
     match headers.get("content-length").and_then(|text| text.parse().ok()) {
-        Some(length) => stream.take(length).read_to_end(&mut body).unwrap(),
-        None => stream.read_to_end(&mut body).unwrap(),
+        Some(length) => stream.take(length).read_to_end(&mut body)?,
+        None => stream.read_to_end(&mut body)?,
     };
-    Response { status, headers, body }
+    Ok(Response { status, headers, body })
 }

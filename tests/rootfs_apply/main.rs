@@ -69,6 +69,7 @@ const ROWS: [(&str, &[&str]); 43] = [
         &[
             "what_follows_the_archive_is_in_the_digest",
             "what_follows_a_compressed_stream_is_refused_be_it_garbage_or_padding",
+            "the_last_entry_may_lack_its_padding_and_the_archive_its_end",
         ],
     ),
 ];

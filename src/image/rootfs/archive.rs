@@ -117,11 +117,18 @@ impl<R: BufRead> Archive<R> {
     }
 
     fn skip(&mut self) -> io::Result<()> {
-        self.left += std::mem::take(&mut self.padding);
         while self.left > 0 {
             let count = self.content(u64::MAX)?.len();
             self.consume(count);
         }
+        self.left = std::mem::take(&mut self.padding);
+        // umoci 0.4 ends a layer without it, and other engines take that; a layer that was cut short
+        // has not its diff_id
+        while self.left > 0 && !self.reader.fill_buf()?.is_empty() {
+            let count = self.content(u64::MAX)?.len();
+            self.consume(count);
+        }
+        self.left = 0;
         Ok(())
     }
 

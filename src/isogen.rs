@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::container::{self, Environment, KeepContainer, Run};
+use crate::container::{self, Environment, KeepContainer, Limits, Rootless, Run};
 use crate::error::{ErrorKind, Result};
 use crate::image::progress::{Progress, Stage};
 use crate::image::reference::Reference;
@@ -36,6 +36,9 @@ pub struct Options {
     /// Overrides the configuration's.
     pub runtime: Option<ContainerRuntime>,
     pub timeout: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
+    pub limits: Limits,
+    pub rootless: Rootless,
     pub inputs_after: InputsAfter,
     pub keep: KeepContainer,
     /// Who is told how far it is.
@@ -70,6 +73,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
         container::Options {
             reference: site.reference,
             pull: options.pull,
+            rootless: options.rootless,
             layers: Layers::AsNeeded,
             access: options.access,
             additional_caches,
@@ -88,6 +92,8 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
         privilege: site.configuration.container.privilege,
         network: site.network,
         timeout: options.timeout,
+        idle_timeout: options.idle_timeout,
+        limits: options.limits,
         keep: options.keep,
     })?;
     tracing::info!("ISO successfully built.");

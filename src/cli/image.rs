@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use airshipctl::container::{self, record};
+use airshipctl::container::{self, Rootless, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::digest::Digest;
 use airshipctl::image::progress;
@@ -261,6 +261,7 @@ fn prepare(
     let options = container::Options {
         reference: reference.clone(),
         pull: policy,
+        rootless: Rootless::default(),
         layers: Layers::All,
         access,
         cache: common.cache.dir()?,

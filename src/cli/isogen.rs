@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use airshipctl::container::{KeepContainer, record};
+use airshipctl::container::{KeepContainer, Limits, Rootless, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::PullPolicy;
 use airshipctl::isogen::{self, Options, plan};
@@ -85,6 +85,9 @@ impl IsogenArgs {
             network: self.network,
             runtime: self.container_runtime,
             timeout: self.timeout,
+            idle_timeout: None,
+            limits: Limits::default(),
+            rootless: Rootless::default(),
             inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
             keep: if debug { KeepContainer::Always } else { KeepContainer::Never },
             progress: Arc::new(console.clone()),

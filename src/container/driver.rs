@@ -42,6 +42,29 @@ pub enum KeepContainer {
     Always,
 }
 
+/// Which rung of the ladder a container stands on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rootless {
+    /// The best that holds.
+    #[default]
+    Auto,
+    Root,
+    Subid,
+    Emulate,
+    Single,
+}
+
+/// What a container may use of this host; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Thousandths of a processor.
+    pub cpus: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+}
+
 /// One run.
 pub struct Run<'a> {
     pub volume: &'a Volume,
@@ -51,6 +74,9 @@ pub struct Run<'a> {
     pub network: Network,
     /// How long the command may take.
     pub timeout: Option<Duration>,
+    /// How long it may be silent.
+    pub idle_timeout: Option<Duration>,
+    pub limits: Limits,
     pub keep: KeepContainer,
 }
 
@@ -58,6 +84,7 @@ pub struct Run<'a> {
 pub struct Options {
     pub reference: Reference,
     pub pull: PullPolicy,
+    pub rootless: Rootless,
     /// Whether layers are wanted in the cache beside the rootfs that is made of them.
     pub layers: Layers,
     /// How registries may be reached.

@@ -6,4 +6,4 @@ mod log;
 pub mod oci;
 pub mod record;
 
-pub use driver::{Container, Environment, KeepContainer, Options, Run, driver};
+pub use driver::{Container, Environment, KeepContainer, Limits, Options, Rootless, Run, driver};

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use super::capabilities;
-use super::helper::run::{NetworkMode, RunTask};
+use super::helper::run::{NetworkMode, RunTask, Seccomp};
 use super::helper::{cgroup_path, enforces_devices};
 use super::leftovers::{self, About};
 use super::protocol::{Task, VERSION};
@@ -25,7 +25,7 @@ use crate::image::progress::{self, Event, Origin, Stage};
 use crate::image::registry::Reach;
 use crate::image::store::{CacheLock, Store};
 use crate::image::{Image, Layers, PullPolicy, Wanted, registry, rootfs};
-use crate::site::config::Network;
+use crate::site::config::{Network, Privilege};
 
 /// See [`super`].
 pub struct OciDriver {
@@ -142,7 +142,7 @@ impl OciDriver {
             mapping: match pulled.rung {
                 Rung::Root => HostMapping::Root,
                 Rung::Subordinate { .. } => HostMapping::Many,
-                Rung::Single { .. } => HostMapping::Single,
+                Rung::Emulated { .. } | Rung::Single { .. } => HostMapping::Single,
             },
             devices: match pulled.rung.is_rootless() || !enforces_devices() {
                 true => DeviceRules::Absent,
@@ -166,6 +166,10 @@ impl OciDriver {
             rootfs: pulled.rootfs.clone(),
             spec: bundle.spec()?,
             user: config.and_then(|config| config.user().clone()).unwrap_or_default(),
+            seccomp: Seccomp {
+                profile: run.privilege == Privilege::Default,
+                emulation: matches!(pulled.rung, Rung::Emulated { .. }),
+            },
             network: match run.network {
                 Network::None => NetworkMode::None,
                 Network::Host => NetworkMode::Host,

@@ -16,6 +16,9 @@ pub enum Rung {
     Root,
     /// A user namespace with the caller as 0 and the subordinate ids above.
     Subordinate { uid: u32, gid: u32, uids: Vec<Range>, gids: Vec<Range> },
+    /// A user namespace that holds the caller alone, as 0, under a filter that lets system calls which
+    /// need other ids seem to succeed.
+    Emulated { uid: u32, gid: u32 },
     /// A user namespace that holds the caller alone, as 0.
     Single { uid: u32, gid: u32 },
 }
@@ -25,7 +28,7 @@ impl Rung {
     pub fn mapping(&self) -> Mapping {
         match self {
             Self::Root => Mapping::root(),
-            Self::Single { uid, .. } => Mapping::single(*uid),
+            Self::Emulated { uid, .. } | Self::Single { uid, .. } => Mapping::single(*uid),
             Self::Subordinate { uid, uids, gids, .. } => Mapping::mapped(*uid, &format!("{uids:?}{gids:?}")),
         }
     }
@@ -34,7 +37,7 @@ impl Rung {
     pub fn ownership(&self) -> Ownership {
         match self {
             Self::Root | Self::Subordinate { .. } => Ownership::Keep,
-            Self::Single { .. } => Ownership::Own,
+            Self::Emulated { .. } | Self::Single { .. } => Ownership::Own,
         }
     }
 
@@ -53,6 +56,7 @@ impl Rung {
                     uids.iter().map(|r| r.count).sum::<u32>()
                 )
             }
+            Self::Emulated { .. } => "in a user namespace with a single id and root emulation".into(),
             Self::Single { .. } => "in a user namespace with a single id".into(),
         }
     }
@@ -62,7 +66,7 @@ impl Rung {
     pub fn how_to_inspect(&self, run_dir: &Path, rootfs: &Path) -> String {
         let (enter, remove, option) = match self {
             Self::Root => ("unshare -m", "", ""),
-            Self::Single { .. } => ("unshare -rm", "unshare -r ", ",userxattr"),
+            Self::Emulated { .. } | Self::Single { .. } => ("unshare -rm", "unshare -r ", ",userxattr"),
             Self::Subordinate { .. } => ("unshare -rm --map-auto", "unshare -r --map-auto ", ",userxattr"),
         };
         let (dir, rootfs) = (run_dir.display(), rootfs.display());

@@ -14,7 +14,7 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 pub fn mapping(rung: &Rung, channels: &mut Channels) -> Result<()> {
     match rung {
         Rung::Root => drop_groups(),
-        Rung::Single { uid, gid } => {
+        Rung::Emulated { uid, gid } | Rung::Single { uid, gid } => {
             new_user_namespace()?;
             idmap::write_single(*uid, *gid).map_err(restricted)?;
             become_zero()

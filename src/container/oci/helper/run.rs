@@ -31,10 +31,20 @@ pub struct RunTask {
     /// `User` of the image configuration.
     pub user: String,
     pub network: NetworkMode,
+    pub seccomp: Seccomp,
     /// Host side of the volume.
     pub volume: PathBuf,
     /// Names of the input files in it.
     pub inputs: Vec<String>,
+}
+
+/// The filters between the builder and the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seccomp {
+    /// The default profile: not for privileged containers.
+    pub profile: bool,
+    /// Root emulation of [`Rung::Emulated`].
+    pub emulation: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,7 +37,7 @@ impl User {
 /// `user`, `uid`, `user:group`, `uid:gid`, or nothing for root. With a single id everybody is 0.
 pub fn resolve(root: &Path, text: &str, rung: &Rung) -> Result<User> {
     let user = look_up(text, &read(root, "etc/passwd")?, &read(root, "etc/group")?)?;
-    if user.uid != 0 && matches!(rung, Rung::Single { .. }) {
+    if user.uid != 0 && matches!(rung, Rung::Emulated { .. } | Rung::Single { .. }) {
         tracing::warn!("the image wants user {text}; with a single id the builder runs as 0");
         return Ok(User::default());
     }

@@ -6,6 +6,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
+use super::devices;
 use crate::error::{Doing, ErrorKind, Result};
 
 const ROOT: &str = "/sys/fs/cgroup";
@@ -39,10 +40,15 @@ pub fn version_2_view() -> Result<()> {
         .doing(ErrorKind::Host, || format!("mounting cgroup2 on {ROOT}"))
 }
 
-/// Whether this host enforces device rules: version 1 does; version 2 would need BPF, which the
-/// driver does not load.
+/// Whether this host enforces device rules: version 1 does, version 2 by a program that we may have
+/// to be allowed to load.
 pub fn enforces_devices() -> bool {
-    Path::new(ROOT).join("devices").is_dir()
+    Path::new(ROOT).join("devices").is_dir() || (version_2_root().is_some() && devices::loadable())
+}
+
+/// The tree of version 2, where that is all there is.
+pub fn version_2_root() -> Option<&'static Path> {
+    Some(Path::new(ROOT)).filter(|root| is_version_2(root))
 }
 
 fn is_version_2(path: &Path) -> bool {

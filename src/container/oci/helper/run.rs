@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::user::User;
 use super::worker::{self, Worker};
 use super::{Channels, reap};
+use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -122,6 +123,9 @@ pub fn write_config(task: &RunTask, root: &Path, user: &User) -> Result<()> {
     }
     if let Some(process) = spec.process_mut() {
         process.set_user(user.to_spec()?);
+        if task.seccomp.profile || task.seccomp.emulation {
+            capabilities::lend(process);
+        }
     }
     spec.save(bundle.join("config.json")).doing(ErrorKind::Host, doing)
 }

@@ -19,10 +19,12 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 use super::executor::Exec;
-use super::run::{NetworkMode, RunTask};
-use super::{Channels, cgroup, network, overlay, user, workdir};
+use super::run::{NetworkMode, RunTask, Seccomp};
+use super::{Channels, cgroup, devices, network, overlay, user, workdir};
+use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
+use crate::container::oci::seccomp::{self, Filters};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// A forked worker.
@@ -79,6 +81,8 @@ fn die_with(parent_alive: &OwnedFd) -> Result<()> {
 pub fn probe(channels: &mut Channels, rung: &Rung) -> Result<serde_json::Value> {
     let worker = Worker::start(channels, |_| {
         namespaces(rung, NetworkMode::None)?;
+        let emulation = matches!(rung, Rung::Emulated { .. });
+        seccomp::probe(Seccomp { profile: true, emulation })?;
         // in this mount namespace alone; any directory that exists everywhere will do
         let scratch = Path::new("/dev");
         mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
@@ -123,6 +127,7 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     }
     super::run::write_config(task, &root, &user)?;
     let mut container = create(task, &channels.up)?;
+    devices::restrict(&task.spec)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -152,9 +157,12 @@ fn child_signals() -> Result<SignalFd> {
 fn create(task: &RunTask, up: &File) -> Result<Container> {
     let state = task.run_dir.join("state");
     std::fs::create_dir_all(&state).doing(ErrorKind::Host, || format!("creating {}", state.display()))?;
+    let capabilities = capabilities::bounding(task.spec.process().as_ref());
+    let filters = Filters::compile(task.seccomp, &capabilities)?;
+    let executor = Exec { up: up.as_raw_fd(), filters, capabilities };
     let build = || {
         ContainerBuilder::new(task.id.clone(), SyscallType::default())
-            .with_executor(Exec { up: up.as_raw_fd() })
+            .with_executor(executor)
             .with_root_path(&state)?
             .validate_id()?
             .as_init(task.run_dir.join("bundle"))

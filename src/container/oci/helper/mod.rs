@@ -10,8 +10,10 @@ mod network;
 mod overlay;
 mod reap;
 pub mod run;
+mod trial;
 mod unpack;
 mod user;
+mod view;
 mod workdir;
 mod worker;
 

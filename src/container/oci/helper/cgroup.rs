@@ -64,9 +64,9 @@ fn is_writable() -> bool {
 fn no_view() -> Result<()> {
     let detach = |path: &Path| umount2(path, MntFlags::MNT_DETACH).is_ok();
     while detach(Path::new(ROOT)) {}
-    for path in version_1_mounts() {
-        detach(&path);
-    }
+    // elsewhere, or below a /sys that was covered
+    version_1_mounts().iter().for_each(|path| while detach(path) {});
+    while !version_1_mounts().is_empty() && detach(Path::new("/sys")) {}
     make_mount_point()?;
     mount_on_root("tmpfs")
 }

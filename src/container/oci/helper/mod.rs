@@ -1,6 +1,7 @@
 //! The helper process: freshly executed, single-threaded, in a process group of its own.
 
 mod cgroup;
+mod devices;
 mod enter;
 mod events;
 mod executor;

@@ -416,16 +416,17 @@ fn root_of_a_user_namespace_with_a_masked_proc_steps_down_to_one_of_its_own() {
     assert!(told.contains("as root"), "{told}");
 }
 
-/// Root of a user namespace with many ids, which root writes from outside.
+/// Root of a user namespace with many ids, which root writes from outside, where it has prepared the
+/// mounts too.
 fn in_large_namespace(site: &Site, script: &str, arguments: &[&str]) -> Output {
     let ready = site.path("ready");
     let _ = fs::remove_file(&ready);
     let ready = ready.display();
     let script = format!(
-        "unshare -Um sh -ec 'until [ -e {ready} ]; do sleep 0.1; done; {script}\nexec \"$@\"' sh \"$@\" & pid=$!\n\
+        "{script}\nunshare -Um sh -ec 'until [ -e {ready} ]; do sleep 0.1; done; exec \"$@\"' sh \"$@\" & pid=$!\n\
          until [ $(readlink /proc/$pid/ns/user) != $(readlink /proc/self/ns/user) ]; do sleep 0.1; done\n\
          for map in uid_map gid_map; do echo 0 0 100000 > /proc/$pid/$map; done\ntouch {ready}\n\
-         wait $pid && exit 0 || exit $?; :"
+         wait $pid && exit 0 || exit $?"
     );
     in_state(site, &["-m"], &script, arguments)
 }

@@ -291,7 +291,8 @@ mod tests {
 
     fn host(mapping: HostMapping, devices: DeviceRules) -> Host<'static> {
         let all: &[Capability] = &[Capability::Chown, Capability::Mknod, Capability::SysAdmin];
-        let (environment, files) = (&const { Environment::new() }, &[]);
+        static EMPTY: Environment = Environment::new();
+        let (environment, files) = (&EMPTY, &[]);
         Host { cgroup: Path::new("/airshipctl-x"), mapping, devices, capabilities: all, environment, files }
     }
 

@@ -6,5 +6,6 @@ mod log;
 pub mod oci;
 mod privileges;
 pub mod record;
+mod rootless;
 
 pub use driver::{Container, Environment, KeepContainer, Limits, Options, Rootless, Run, driver};

@@ -13,6 +13,7 @@
 
 mod capabilities;
 mod driver;
+mod guest;
 pub mod helper;
 mod idmap;
 mod kernel;

@@ -13,10 +13,21 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 /// Enters the mapping of `rung`; afterwards this process is user 0 with all capabilities of it.
 pub fn mapping(rung: &Rung, channels: &mut Channels) -> Result<()> {
     match rung {
-        Rung::Root => drop_groups(),
+        Rung::Root => {
+            idmap::require_all_ids()?;
+            drop_groups()
+        }
         Rung::Emulated { uid, gid } | Rung::Single { uid, gid } => {
+            // inside they can no longer be dropped; outside only root may, and others keep theirs
+            let _ = drop_groups();
             new_user_namespace()?;
-            idmap::write_single(*uid, *gid).map_err(restricted)?;
+            idmap::write_single(*uid, *gid).map_err(|error| match uid {
+                // since Linux 5.12, user_namespaces(7)
+                0 => {
+                    error.hint("root can map itself only with CAP_SETFCAP; run as another user, or with more")
+                }
+                _ => restricted(error),
+            })?;
             become_zero()
         }
         Rung::Subordinate { .. } => {

@@ -11,8 +11,10 @@ mod network;
 mod overlay;
 mod reap;
 pub mod run;
+mod trial;
 mod unpack;
 mod user;
+mod view;
 mod workdir;
 mod worker;
 

@@ -3,28 +3,29 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
 
 use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::notify_socket::{NOTIFY_FILE, NotifySocket};
 use libcontainer::syscall::syscall::SyscallType;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::set_pdeathsig;
+use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 use super::executor::Exec;
-use super::run::{NetworkMode, RunTask, Seccomp};
-use super::{Channels, cgroup, devices, network, overlay, user, workdir};
+use super::run::{NetworkMode, RunTask};
+use super::view::View;
+use super::{Channels, devices, network, overlay, trial, user, workdir};
 use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
-use crate::container::oci::seccomp::{self, Filters};
+use crate::container::oci::seccomp::Filters;
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// A forked worker.
@@ -44,6 +45,9 @@ impl Worker {
         unshare(CloneFlags::CLONE_NEWPID).doing(ErrorKind::Host, || "creating a pid namespace".into())?;
         let (life, alive) = pipe().doing(ErrorKind::Internal, doing)?;
         let (parent_alive, parent) = pipe().doing(ErrorKind::Internal, doing)?;
+        // in a /proc that is not the container's own, even all capabilities of its user namespace do not
+        // reach into processes that are not dumpable; ids are mapped already, which wants the contrary
+        set_dumpable(false).doing(ErrorKind::Internal, doing)?;
         // SAFETY: this process has one thread, so the child may do anything
         match unsafe { fork() }.doing(ErrorKind::Host, doing)? {
             ForkResult::Parent { child } => Ok(Self { pid: child, life, _parent: parent }),
@@ -79,54 +83,47 @@ fn die_with(parent_alive: &OwnedFd) -> Result<()> {
 
 /// Everything that a run asks of this host, tried out and thrown away.
 pub fn probe(channels: &mut Channels, rung: &Rung) -> Result<serde_json::Value> {
-    let worker = Worker::start(channels, |_| {
-        namespaces(rung, NetworkMode::None)?;
-        let emulation = matches!(rung, Rung::Emulated { .. });
-        seccomp::probe(Seccomp { profile: true, emulation })?;
-        // in this mount namespace alone; any directory that exists everywhere will do
-        let scratch = Path::new("/dev");
-        mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
-            .doing(ErrorKind::Host, || "mounting a tmpfs".into())?;
-        let lower = scratch.join("lower");
-        std::fs::create_dir(&lower).doing(ErrorKind::Host, || "writing to a tmpfs".into())?;
-        overlay::mount_root(&lower, scratch).map(drop)
-    })?;
+    let worker = Worker::start(channels, |_| trial::run(rung))?;
     match worker.wait()? {
         WaitStatus::Exited(_, 0) => Ok(serde_json::Value::Null),
+        // such as by the sandbox that we are in; anyone else's signal says nothing about this host
+        WaitStatus::Signaled(_, Signal::SIGSYS, _) => {
+            Err(Error::new(ErrorKind::Host, "the trial container was killed for a system call (SIGSYS)"))
+        }
+        WaitStatus::Signaled(_, signal, _) => {
+            Err(Error::new(ErrorKind::Internal, format!("the trial container was killed by {signal}"))
+                .hint("was memory short? try again, or choose with --rootless"))
+        }
         _ => Err(Error::new(ErrorKind::Host, "the trial container failed")),
     }
 }
 
-/// The namespaces around the container: mounts with a /proc of this pid namespace, the cgroup
-/// view, and the network.
-fn namespaces(rung: &Rung, network: NetworkMode) -> Result<()> {
+/// The namespaces around the container: mounts, the network, and what is to be seen in them.
+pub fn namespaces(rung: &Rung, network: NetworkMode) -> Result<View> {
     unshare(CloneFlags::CLONE_NEWNS).doing(ErrorKind::Host, || "creating a mount namespace".into())?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
         .doing(ErrorKind::Host, || "cutting mounts off from the host's (/ must be a mount point)".into())?;
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
-        .doing(ErrorKind::Host, || "mounting /proc".into())
-        .map_err(|error| error.hint("inside a container, /proc must not be masked (Docker: --security-opt systempaths=unconfined)"))?;
-    if rung.is_rootless() {
-        cgroup::version_2_view()?;
-    }
     match network {
-        NetworkMode::None => network::loopback_only(),
-        NetworkMode::Host => Ok(()),
+        NetworkMode::None => network::loopback_only()?,
+        NetworkMode::Host => {}
     }
+    View::prepare(rung)
 }
 
 /// The whole run, from the mounts to the builder's exit code.
 pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> {
-    namespaces(rung, task.network)?;
+    let mut task = task.clone();
+    let view = namespaces(rung, task.network)?;
+    view.warn();
+    view.adapt(&mut task.spec)?;
     let children = child_signals()?;
     let root = overlay::mount_root(&task.rootfs, &task.run_dir)?;
     let user = user::resolve(&root, &task.user, rung)?;
     if let Some(process) = task.spec.process() {
         workdir::make(&root, process.cwd())?;
     }
-    super::run::write_config(task, &root, &user)?;
-    let mut container = create(task, &channels.up)?;
+    super::run::write_config(&task, &root, &user)?;
+    let container = create(&task, &channels.up)?;
     devices::restrict(&task.spec)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
@@ -135,7 +132,7 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         _ => return Ok(()),
     }
     user::give_inputs(&task.volume, &task.inputs, &user)?;
-    container.start().doing(ErrorKind::Builder, || "starting the container".into())?;
+    start(&container)?;
     send(&channels.up, &Up::Started)?;
     // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then
     // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
@@ -172,6 +169,14 @@ fn create(task: &RunTask, up: &File) -> Result<Container> {
             .build()
     };
     build().doing(ErrorKind::Builder, || "creating the container".into())
+}
+
+/// As libcontainer's own `start`, which would look the init up in /proc first: in that of another pid
+/// namespace it is somebody else, or nobody.
+fn start(container: &Container) -> Result<()> {
+    NotifySocket::new(container.root.join(NOTIFY_FILE))
+        .notify_container_start()
+        .doing(ErrorKind::Builder, || "starting the container".into())
 }
 
 fn init_of(container: &Container) -> Result<Pid> {

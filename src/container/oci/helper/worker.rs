@@ -127,7 +127,6 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     }
     super::run::write_config(task, &root, &user)?;
     let mut container = create(task, &channels.up)?;
-    devices::restrict(&task.spec)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -171,7 +170,9 @@ fn create(task: &RunTask, up: &File) -> Result<Container> {
             .with_detach(false)
             .build()
     };
-    build().doing(ErrorKind::Builder, || "creating the container".into())
+    let container = build().doing(ErrorKind::Builder, || "creating the container".into())?;
+    devices::restrict(&task.spec)?;
+    Ok(container)
 }
 
 fn init_of(container: &Container) -> Result<Pid> {

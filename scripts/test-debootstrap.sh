@@ -18,7 +18,8 @@ cat >"$dir/top/tree/usr/local/bin/build-iso" <<'BUILDER'
 #!/bin/bash
 set -euxo pipefail
 export DEBIAN_FRONTEND=noninteractive
-mirror=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1) suite=$(apt-get indextargets --format '$(RELEASE)' | head -n 1)
+mirror=$(grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list.d | head -n 1)
+source /etc/os-release && suite=$VERSION_CODENAME
 cat /proc/self/uid_map && [[ $ISOGEN_ROOT_EMULATION == 1 && $(id -u) == 0 ]]
 apt-get -qq update
 apt-get -qq install --no-install-recommends man-db sudo polkitd openssh-server dbus cron

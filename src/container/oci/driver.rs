@@ -6,8 +6,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use super::capabilities;
+use super::clock::Times;
 use super::helper::run::{NetworkMode, RunTask, Seccomp};
-use super::helper::{cgroup_path, enforces_devices};
+use super::helper::{cgroup_path, enforces_devices, limits};
 use super::leftovers::{self, About};
 use super::protocol::{Task, VERSION};
 use super::rung::{self, Rung};
@@ -157,6 +158,7 @@ impl OciDriver {
             environment: &run.environment,
             network: run.network,
             privilege: run.privilege,
+            resources: run.limits.resources(limits::swap())?,
             host,
         };
         let config = pulled.image.configuration.config().as_ref();
@@ -166,14 +168,8 @@ impl OciDriver {
             rootfs: pulled.rootfs.clone(),
             spec: bundle.spec()?,
             user: config.and_then(|config| config.user().clone()).unwrap_or_default(),
-            seccomp: Seccomp {
-                profile: run.privilege == Privilege::Default,
-                emulation: matches!(pulled.rung, Rung::Emulated { .. }),
-            },
-            network: match run.network {
-                Network::None => NetworkMode::None,
-                Network::Host => NetworkMode::Host,
-            },
+            seccomp: seccomp(run, &pulled.rung),
+            network: network_mode(run.network),
             volume: run.volume.host().to_owned(),
             inputs: run.staging.inputs.iter().map(|input| input.name.clone()).collect(),
         })
@@ -184,7 +180,16 @@ impl OciDriver {
         let pulled =
             self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
         self.options.interrupt.check()?;
-        let about = About { version: VERSION, rung: pulled.rung.clone() };
+        let about = About {
+            version: VERSION,
+            rung: pulled.rung.clone(),
+            image: self.options.reference.to_string(),
+            started: leftovers::now(),
+            volume: run.volume.host().to_owned(),
+            rootfs: pulled.rootfs.clone(),
+            network: network_mode(run.network),
+            seccomp: seccomp(run, &pulled.rung),
+        };
         let record = Record::create(&self.options.state, &about)?;
         let (helper, log) = match self.start(pulled, run, &record) {
             Ok(started) => started,
@@ -195,13 +200,24 @@ impl OciDriver {
         };
         let conditions = Conditions {
             interrupt: self.options.interrupt.clone(),
-            timeout: run.timeout,
-            rootfs: pulled.rootfs.clone(),
+            times: Times { whole: run.timeout, idle: run.idle_timeout },
+            memory: run.limits.memory,
         };
         let session = Session::new(helper, record, log, conditions);
         let session = self.session.insert(session);
         session.set_up(run.volume, run.staging)?;
         Ok(session)
+    }
+}
+
+fn seccomp(run: &Run<'_>, rung: &Rung) -> Seccomp {
+    Seccomp { profile: run.privilege == Privilege::Default, emulation: matches!(rung, Rung::Emulated { .. }) }
+}
+
+fn network_mode(network: Network) -> NetworkMode {
+    match network {
+        Network::None => NetworkMode::None,
+        Network::Host => NetworkMode::Host,
     }
 }
 
@@ -211,6 +227,7 @@ impl Container for OciDriver {
         let progress = &*self.options.progress;
         let choose = || rung::choose(Rung::candidates(), |rung| self.try_rung(rung));
         let rung = progress.stage(Stage::Host, choose)?;
+        limits::check(&self.options.limits, &rung)?;
         let Options { cache, additional_caches, state, .. } = &self.options;
         let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
         // fails before anything is fetched that could not be used

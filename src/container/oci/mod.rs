@@ -12,14 +12,16 @@
 //! in the same mapping; if both were, the next start does.
 
 mod capabilities;
+mod clock;
 mod driver;
 pub mod helper;
 mod idmap;
 mod kernel;
-mod leftovers;
+pub mod leftovers;
 mod protocol;
 mod rung;
 mod session;
+pub mod shell;
 mod spawn;
 mod unpack;
 

@@ -8,7 +8,7 @@ use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use crate::error::{Doing, ErrorKind, Result};
 
-const ROOT: &str = "/sys/fs/cgroup";
+pub(super) const ROOT: &str = "/sys/fs/cgroup";
 
 /// The cgroup of a run, as config.json names it: absolute, or libcontainer would ask systemd for it.
 pub fn path(id: &str) -> PathBuf {
@@ -45,7 +45,7 @@ pub fn enforces_devices() -> bool {
     Path::new(ROOT).join("devices").is_dir()
 }
 
-fn is_version_2(path: &Path) -> bool {
+pub(super) fn is_version_2(path: &Path) -> bool {
     statfs(path).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::run::RunTask;
-use super::{cgroup, user};
+use super::{cgroup, shell, user};
 use crate::container::record;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::site::volume;
@@ -19,7 +19,21 @@ pub fn after_builder(task: &RunTask) -> Result<()> {
 /// Removes the container: its layers, its state and its cgroups.
 pub fn remove_container(run_dir: &Path, id: &str) -> Result<()> {
     let directories = ["overlay", "merged", "state", "bundle"].map(|name| remove_tree(&run_dir.join(name)));
-    directories.into_iter().chain([cgroup::remove(id)]).fold(Ok(()), Result::and)
+    let shells =
+        numbers_of_shells(run_dir).into_iter().map(|number| cgroup::remove(&format!("{id}-{number}")));
+    directories.into_iter().chain([cgroup::remove(id)]).chain(shells).fold(Ok(()), Result::and)
+}
+
+/// Shells that were killed in this container; whoever may remove it knows that none lives.
+fn numbers_of_shells(run_dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(run_dir).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter_map(|name| Some(name.strip_prefix(shell::PREFIX)?.to_owned())).collect()
+}
+
+/// Bytes on disk of everything below `dir`. What vanishes meanwhile does not count.
+pub fn measure(dir: &Path) -> Result<serde_json::Value> {
+    crate::container::kept::disk_usage(dir).map(serde_json::Value::from)
 }
 
 /// Finishes a run whose processes are dead: inputs removed, older outputs back in place unless the
@@ -39,7 +53,7 @@ pub fn reap(run_dir: &Path) -> Result<serde_json::Value> {
 }
 
 /// Processes of a killed run may still be on their way out and write, so a few tries.
-fn remove_tree(path: &Path) -> Result<()> {
+pub fn remove_tree(path: &Path) -> Result<()> {
     let mut removed = std::fs::remove_dir_all(path);
     for _ in 0..20 {
         match &removed {

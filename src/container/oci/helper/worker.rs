@@ -20,7 +20,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
-use super::{Channels, cgroup, network, overlay, user, workdir};
+use super::{Channels, cgroup, limits, network, overlay, user, workdir};
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -95,7 +95,7 @@ pub fn probe(channels: &mut Channels, rung: &Rung) -> Result<serde_json::Value> 
 
 /// The namespaces around the container: mounts with a /proc of this pid namespace, the cgroup
 /// view, and the network.
-fn namespaces(rung: &Rung, network: NetworkMode) -> Result<()> {
+pub fn namespaces(rung: &Rung, network: NetworkMode) -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).doing(ErrorKind::Host, || "creating a mount namespace".into())?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
         .doing(ErrorKind::Host, || "cutting mounts off from the host's (/ must be a mount point)".into())?;
@@ -122,7 +122,7 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         workdir::make(&root, process.cwd())?;
     }
     super::run::write_config(task, &root, &user)?;
-    let mut container = create(task, &channels.up)?;
+    let container = create(task, &channels.up)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -130,26 +130,30 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         _ => return Ok(()),
     }
     user::give_inputs(&task.volume, &task.inputs, &user)?;
-    container.start().doing(ErrorKind::Builder, || "starting the container".into())?;
+    let init = init_of(&container)?;
+    start(container)?;
     send(&channels.up, &Up::Started)?;
     // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then
     // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
-    match wait(channels, &children, init_of(&container)?)? {
-        Some(code) => send(&channels.up, &Up::Exited { code }),
+    match wait(channels, &children, init)? {
+        Some(code) => {
+            let out_of_memory = limits::out_of_memory(&task.id);
+            send(&channels.up, &Up::Exited { code, out_of_memory })
+        }
         None => Ok(()),
     }
 }
 
 /// Blocked before anything is forked: no child's end can be missed then, and a signal for the
 /// container's init waits until that can take it, where a pid 1 would otherwise ignore it.
-fn child_signals() -> Result<SignalFd> {
+pub fn child_signals() -> Result<SignalFd> {
     SigSet::all().thread_block().doing(ErrorKind::Internal, || "blocking signals".into())?;
     let mask = SigSet::from_iter([Signal::SIGCHLD]);
     SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .doing(ErrorKind::Internal, || "waiting for signals".into())
 }
 
-fn create(task: &RunTask, up: &File) -> Result<Container> {
+pub fn create(task: &RunTask, up: &File) -> Result<Container> {
     let state = task.run_dir.join("state");
     std::fs::create_dir_all(&state).doing(ErrorKind::Host, || format!("creating {}", state.display()))?;
     let build = || {
@@ -166,12 +170,16 @@ fn create(task: &RunTask, up: &File) -> Result<Container> {
     build().doing(ErrorKind::Builder, || "creating the container".into())
 }
 
-fn init_of(container: &Container) -> Result<Pid> {
+pub fn start(mut container: Container) -> Result<()> {
+    container.start().doing(ErrorKind::Builder, || "starting the container".into())
+}
+
+pub fn init_of(container: &Container) -> Result<Pid> {
     container.pid().ok_or_else(|| Error::new(ErrorKind::Internal, "the container has no process"))
 }
 
 /// Waits for the end of the container's init, passing signals on. `None`: the command line is gone.
-fn wait(channels: &mut Channels, children: &SignalFd, init: Pid) -> Result<Option<i32>> {
+pub fn wait(channels: &mut Channels, children: &SignalFd, init: Pid) -> Result<Option<i32>> {
     loop {
         if let Some(code) = ended(init)? {
             return Ok(Some(code));

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -120,7 +121,7 @@ fn limits_that_this_user_cannot_set_are_refused_before_the_pull() {
     // nobody listens there, which would be exit code 4
     site.configure("127.0.0.1:1/none:1", "");
     if nix::unistd::geteuid().is_root() {
-        println!("as a user only: root may set limits");
+        // root may
         return;
     }
     for (option, value) in [("--memory", "64m"), ("--cpus", "1"), ("--pids", "100")] {
@@ -227,7 +228,8 @@ fn limits_are_the_kernels() {
 
 fn root_only(name: &str) -> bool {
     if !nix::unistd::geteuid().is_root() {
-        println!("only as root: {name}");
+        // past the harness, which keeps what passing tests print; scripts/test.sh counts these lines
+        writeln!(std::io::stderr(), "only as root: {name}: a user's container has no cgroup").unwrap();
         return false;
     }
     true

@@ -40,7 +40,7 @@ pub fn memory(text: &str) -> Result<u64> {
     }
     // what does not fit is far too much
     let number = number.parse::<u64>().unwrap_or(u64::MAX);
-    let bytes = number.checked_mul(1 << shift).unwrap_or(u64::MAX);
+    let bytes = number.saturating_mul(1 << shift);
     match bytes {
         LEAST_MEMORY..=MOST_MEMORY => Ok(bytes),
         _ => {
@@ -61,7 +61,7 @@ pub fn cpus(text: &str) -> Result<u64> {
     }
     let thousandths = format!("{part:0<3}").parse::<u64>().map_err(|_| wrong())?;
     let whole = whole.parse::<u64>().unwrap_or(u64::MAX);
-    let all = whole.checked_mul(1000).and_then(|all| all.checked_add(thousandths)).unwrap_or(u64::MAX);
+    let all = whole.saturating_mul(1000).saturating_add(thousandths);
     match all {
         LEAST_CPUS..=MOST_CPUS => Ok(all),
         _ => Err(usage(format!("{text:?} is not between 0.01 and 1000000 processors"))),

@@ -37,13 +37,13 @@ pub fn measure(dir: &Path) -> Result<serde_json::Value> {
 }
 
 /// Finishes a run whose processes are dead: inputs removed, older outputs back in place unless the
-/// run was a success, container and record gone. A container that `--debug` kept stays.
+/// run was a success, container and record gone. Of a container that `--debug` kept the files stay.
 pub fn reap(run_dir: &Path) -> Result<serde_json::Value> {
     let recovered = volume::recover(run_dir);
     let removed = match (record::is_kept(run_dir), run_dir.file_name()) {
-        (true, _) => Ok(()),
+        (true, Some(id)) => cgroup::remove(&id.to_string_lossy()),
         (false, Some(id)) => remove_container(run_dir, &id.to_string_lossy()),
-        (false, None) => Err(Error::new(ErrorKind::Internal, "the run has no directory")),
+        (_, None) => Err(Error::new(ErrorKind::Internal, "the run has no directory")),
     };
     recovered.and(removed)?;
     if !record::is_kept(run_dir) {

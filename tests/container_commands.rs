@@ -153,6 +153,63 @@ fn a_shell_takes_standard_input_and_gives_its_exit_code() {
 }
 
 #[test]
+fn a_shell_has_the_network_and_the_privilege_of_its_run() {
+    let site = Site::with_builder(&format!("grep CapEff /proc/self/status\n{BUILD}"));
+    let own = fs::read_link("/proc/self/ns/net").unwrap().to_string_lossy().into_owned();
+    let script = "grep CapEff /proc/self/status; busybox readlink /proc/self/ns/net";
+    let look = |arguments: &[&str]| {
+        site.succeed(&[&["--debug"], arguments].concat());
+        let id = only_id(&site);
+        let said = succeed(&site, &["shell", &id, "--", "sh", "-c", script]);
+        let log = succeed(&site, &["logs", &id]);
+        succeed(&site, &["rm", &id]);
+        assert_eq!(said.lines().next(), log.lines().next(), "capabilities");
+        said.lines().nth(1).unwrap().to_owned()
+    };
+    assert_ne!(look(&[]), own);
+    assert_eq!(look(&["--network", "host"]), own);
+    site.configure(IMAGE, "  privileged: true\n");
+    assert_ne!(look(&[]), own);
+}
+
+#[test]
+fn a_shell_ends_with_its_command_line() {
+    let (site, id) = kept("true");
+    let start = || {
+        let mut command = site.command(&["container", "shell", &id, "--", "sh", "-c", "echo in; sleep 60"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = [0; 3];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
+        child
+    };
+    for (number, code) in [(Signal::SIGTERM, Some(143)), (Signal::SIGKILL, None)] {
+        let mut child = start();
+        let asked = Instant::now();
+        kill(Pid::from_raw(child.id() as i32), number).unwrap();
+        assert_eq!(child.wait().unwrap().code(), code);
+        until(|| files(&site).iter().all(|name| !name.starts_with("shell-")));
+        assert!(asked.elapsed() < Duration::from_secs(10));
+    }
+    // the end of the helper comes a moment after that of what it cleans up
+    until(|| run(&site, &["rm", &id]).status.success());
+    site.assert_clean();
+}
+
+#[test]
+fn a_container_without_its_image_says_so() {
+    let (site, id) = kept("true");
+    fs::remove_dir_all(site.path("cache/rootfs")).unwrap();
+    fail(&site, &["shell", &id, "--", "true"], 2, &["not unpacked any more", IMAGE]);
+    // a run has it unpacked again
+    site.succeed(&[]);
+    succeed(&site, &["shell", &id, "--", "true"]);
+    fs::remove_dir_all(site.path("state/runs").join(&id).join("bundle")).unwrap();
+    fail(&site, &["shell", &id, "--", "true"], 6, &["config.json"]);
+    succeed(&site, &["rm", &id]);
+    site.assert_clean();
+}
+
+#[test]
 fn a_shell_on_a_terminal_has_one_of_its_own() {
     let (site, id) = kept("true");
     let line = format!("{} container shell {id}", program().display());

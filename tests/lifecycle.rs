@@ -125,7 +125,7 @@ fn limits_that_this_user_cannot_set_are_refused_before_the_pull() {
         return;
     }
     for (option, value) in [("--memory", "64m"), ("--cpus", "1"), ("--pids", "100")] {
-        site.fail(&[option, value], 5, &[&format!("limiting the builder with {option}"), "run as root"]);
+        site.fail(&[option, value], 5, &[&format!("limiting the builder with {option}: "), "run as root"]);
     }
 }
 

@@ -152,7 +152,7 @@ fn print_log(path: &Path) -> Result<()> {
     let (mut lines, mut line) = (BufReader::new(file), Vec::new());
     // a line may be as long as the log
     while lines.by_ref().take(1 << 16).read_until(b'\n', &mut line).doing(ErrorKind::Internal, doing)? > 0 {
-        let shown = text::visible(&String::from_utf8_lossy(&line));
+        let shown = text::lines(&String::from_utf8_lossy(&line));
         std::io::Write::write_all(&mut out, shown.as_bytes()).doing(ErrorKind::Internal, doing)?;
         line.clear();
     }

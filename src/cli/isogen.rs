@@ -50,13 +50,13 @@ pub struct IsogenArgs {
     /// How long the builder may write nothing, as for --timeout.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     idle_timeout: Option<Duration>,
-    /// Memory that the builder may use, as 512m or 2g; needs cgroups, and so root.
+    /// Memory that the builder may use, as 512m or 2g; needs cgroups (as root, or delegated).
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
-    /// Processors that the builder may use, as 2 or 0.5; needs cgroups, and so root.
+    /// Processors that the builder may use, as 2 or 0.5; needs cgroups (as root, or delegated).
     #[arg(long, value_name = "NUMBER", value_parser = cpus)]
     cpus: Option<u64>,
-    /// Processes and threads that the builder may have; needs cgroups, and so root.
+    /// Processes and threads that the builder may have; needs cgroups (as root, or delegated).
     #[arg(long, value_name = "NUMBER", value_parser = pids)]
     pids: Option<u64>,
     /// Leave the inputs, which hold secrets, in the volume.

@@ -4,6 +4,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -27,14 +28,16 @@ pub struct Listed {
     /// Bytes on disk that removing it frees; `None` where that cannot be told.
     pub size: Option<u64>,
     /// Host side of its volume.
-    pub volume: Option<PathBuf>,
+    pub volume: Option<String>,
 }
 
-/// Everything below the state directory, by id.
+/// Everything below the state directory, the oldest first.
 ///
 /// Errors: [`ErrorKind::Usage`] where the directory cannot be read.
 pub fn list(state: &Path) -> Result<Vec<Listed>> {
-    Ok(record::all(state)?.iter().map(describe).collect())
+    let mut all: Vec<Listed> = record::all(state)?.iter().map(describe).collect();
+    all.sort_by(|one, other| one.started.cmp(&other.started));
+    Ok(all)
 }
 
 fn describe(found: &Found) -> Listed {
@@ -44,7 +47,9 @@ fn describe(found: &Found) -> Listed {
         about.as_ref().and_then(|about| leftovers::measure(&about.rung, &found.dir).ok())
     });
     let (image, started, volume) = match about {
-        Some(About { image, started, volume, .. }) => (Some(image), Some(rfc_3339(started)), Some(volume)),
+        Some(About { image, started, volume, .. }) => {
+            (Some(image), Some(rfc_3339(started)), Some(volume.to_string_lossy().into_owned()))
+        }
         None => (None, None, None),
     };
     Listed { id: found.id.clone(), status: found.status(), image, started, size, volume }
@@ -259,12 +264,17 @@ fn some<'a>(ids: impl Iterator<Item = &'a String>) -> String {
 }
 
 fn hold(found: &Found, hold: Hold, doing: impl Fn() -> String) -> Result<Held> {
-    let held = found.hold(hold).map_err(|error| error.context(doing()))?;
-    let why = match found.status() {
-        Status::Running => "it is running",
-        _ => "somebody looks into it",
-    };
-    held.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{}: {why}", doing())))
+    for _ in 0..10 {
+        if let Some(held) = found.hold(hold).map_err(|error| error.context(doing()))? {
+            return Ok(held);
+        }
+        if found.status() == Status::Running {
+            return Err(Error::new(ErrorKind::Usage, format!("{}: it is running", doing())));
+        }
+        // whoever lists containers holds each for a moment
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(Error::new(ErrorKind::Usage, format!("{}: somebody looks into it", doing())))
 }
 
 fn read(found: &Found) -> Result<About> {

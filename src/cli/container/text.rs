@@ -13,10 +13,9 @@ pub fn listed(containers: &[Listed]) -> String {
             Status::Kept => "kept",
             Status::Dead => "dead",
         };
-        let volume = run.volume.as_ref().map(|path| visible(&path.to_string_lossy()));
-        let (started, size, image) =
-            (or_dash(run.started.as_ref()), or_dash(run.size), or_dash(run.image.as_ref()));
-        format!("{} {status} {started} {size} {} {}\n", visible(&run.id), visible(&image), or_dash(volume))
+        let (volume, image) = (run.volume.as_deref().map(visible), run.image.as_deref().map(visible));
+        let (started, size) = (or_dash(run.started.as_ref()), or_dash(run.size));
+        format!("{} {status} {started} {size} {} {}\n", visible(&run.id), or_dash(image), or_dash(volume))
     };
     containers.iter().map(line).collect()
 }
@@ -38,10 +37,19 @@ pub fn pruned(pruned: &Pruned) -> String {
     )
 }
 
-/// Without what would steer a terminal.
-pub fn visible(text: &str) -> String {
-    let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().flat_map(|c| if plain(c) { vec![c] } else { c.escape_default().collect() }).collect()
+/// One line, whatever is in it.
+fn visible(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// Lines without what would steer a terminal.
+pub fn lines(text: &str) -> String {
+    text.split_inclusive(['\n', '\t'])
+        .map(|part| {
+            let (rest, end) = part.split_at(part.trim_end_matches(['\n', '\t']).len());
+            format!("{}{end}", visible(rest))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,6 +80,6 @@ mod tests {
 
     #[test]
     fn a_builder_does_not_steer_the_terminal() {
-        assert_eq!(visible("a\x1b[2Jb\r\u{9b}\tc\n"), "a\\u{1b}[2Jb\\r\\u{9b}\tc\n");
+        assert_eq!(lines("a\x1b[2Jb\r\u{9b}\tc\n\nd"), "a\\u{1b}[2Jb\\r\\u{9b}\tc\n\nd");
     }
 }

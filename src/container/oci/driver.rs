@@ -40,6 +40,8 @@ struct Pulled {
     rung: Rung,
     image: Image,
     rootfs: PathBuf,
+    /// The cgroup for the container's own.
+    cgroups: PathBuf,
     /// Held until the driver is dropped, so that nobody removes the rootfs meanwhile.
     lock: CacheLock,
 }
@@ -137,7 +139,7 @@ impl OciDriver {
     }
 
     fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
-        let cgroup = cgroup_path(record.id());
+        let cgroup = cgroup_path(&pulled.cgroups, record.id());
         let host = Host {
             cgroup: &cgroup,
             mapping: match pulled.rung {
@@ -227,7 +229,7 @@ impl Container for OciDriver {
         let progress = &*self.options.progress;
         let choose = || rung::choose(Rung::candidates(), |rung| self.try_rung(rung));
         let rung = progress.stage(Stage::Host, choose)?;
-        limits::check(&self.options.limits, &rung)?;
+        let cgroups = limits::place(&self.options.limits, &rung)?;
         let Options { cache, additional_caches, state, .. } = &self.options;
         let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
         // fails before anything is fetched that could not be used
@@ -236,7 +238,7 @@ impl Container for OciDriver {
         let (image, rootfs, origin) = self.prepare(&store, &rung)?;
         progress.note(Event::Rootfs { path: &rootfs, mapping: &rung.mapping(), origin });
         let digest = image.manifest_digest.clone();
-        self.pulled = Some(Pulled { rung, image, rootfs, lock });
+        self.pulled = Some(Pulled { rung, image, rootfs, cgroups, lock });
         Ok(digest)
     }
 

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use oci_spec::runtime::Spec;
 
 use crate::error::{Doing, ErrorKind, Result};
 
 pub(super) const ROOT: &str = "/sys/fs/cgroup";
 
-/// The cgroup of a run, as config.json names it: absolute, or libcontainer would ask systemd for it.
-pub fn path(id: &str) -> PathBuf {
-    Path::new("/").join(name(id))
+/// The cgroup of a run below `parent`, as config.json names it: absolute, or libcontainer would ask
+/// systemd for it.
+pub fn path(parent: &Path, id: &str) -> PathBuf {
+    Path::new("/").join(parent).join(name(id))
 }
 
 fn name(id: &str) -> String {
@@ -49,8 +51,18 @@ pub(super) fn is_version_2(path: &Path) -> bool {
     statfs(path).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC)
 }
 
-/// Removes the (empty) cgroups of a run whose processes are dead, in every hierarchy.
-pub fn remove(id: &str) -> Result<()> {
+/// Removes the (empty) cgroups of a run whose processes are dead: in every hierarchy, and where the
+/// config.json below its directory says that it is elsewhere.
+pub fn remove(run_dir: &Path, id: &str) -> Result<()> {
+    let spec = Spec::load(run_dir.join("bundle/config.json")).ok();
+    let path = spec.and_then(|spec| spec.linux().as_ref()?.cgroups_path().clone());
+    // whoever could change that file may not have us remove what is not this run's
+    if let Some(path) = path.filter(|path| path.file_name() == Some(name(id).as_ref())) {
+        let cgroup = Path::new(ROOT).join(path.strip_prefix("/").unwrap_or(&path));
+        if cgroup.is_dir() {
+            remove_one(&cgroup)?;
+        }
+    }
     let hierarchies = std::fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path());
     for hierarchy in hierarchies.chain([PathBuf::from(ROOT)]) {
         let cgroup = hierarchy.join(name(id));

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
+use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup;
@@ -23,25 +24,64 @@ pub enum OutOfMemory {
     Unknown,
 }
 
-/// Fails with [`ErrorKind::Host`] where a container on this rung cannot be held to `limits`, naming
-/// the option, the reason and the way out. Nothing is made.
-pub fn check(limits: &Limits, rung: &Rung) -> Result<()> {
+/// The cgroup below which a container on this rung goes, so that the kernel can hold it to `limits`.
+/// Nothing is made.
+///
+/// Errors: [`ErrorKind::Host`] where that cannot be, naming the option, the reason and the way out.
+pub fn place(limits: &Limits, rung: &Rung) -> Result<PathBuf> {
     let root = Path::new(cgroup::ROOT);
-    limits.controllers().into_iter().try_for_each(|(controller, option)| {
-        let checked = match (rung.is_rootless(), cgroup::is_version_2(root)) {
-            (false, true) => version_2(root, controller),
-            (false, false) => version_1(root, controller),
-            (true, _) => Err(Error::new(
-                ErrorKind::Host,
-                "the cgroups of this host are root's, and no limit is possible without one",
-            )),
-        };
-        checked.map_err(|error| {
-            error.context(format!("limiting the builder with {option}")).hint(format!(
-                "run as root on a host with the cgroup controller {controller}, or leave {option} out"
-            ))
-        })
-    })
+    let (wanted, version_2_only) = (limits.controllers(), cgroup::is_version_2(root));
+    if !rung.is_rootless() {
+        for &(controller, option) in &wanted {
+            let checked = match version_2_only {
+                true => version_2(root, controller),
+                false => version_1(root, controller),
+            };
+            checked.map_err(|error| {
+                let hint = format!("use a host that has it for containers, or leave {option} out");
+                error.context(doing(option)).hint(hint)
+            })?;
+        }
+    } else if !wanted.is_empty() {
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let parent = own_cgroup(&own).filter(|_| version_2_only);
+        return parent.and_then(|own| delegated(root, &own, &wanted)).ok_or_else(|| refusal(&wanted));
+    }
+    Ok(PathBuf::from("/"))
+}
+
+fn doing(options: &str) -> String {
+    format!("limiting the builder with {options}")
+}
+
+fn refusal(wanted: &[(&str, &str)]) -> Error {
+    let (controllers, options): (Vec<&str>, Vec<&str>) = wanted.iter().copied().unzip();
+    let (controllers, options) = (controllers.join(", "), options.join(", "));
+    let why = format!(
+        "no cgroup with {controllers} is delegated to this user, and the kernel limits nothing without"
+    );
+    Error::new(ErrorKind::Host, why).context(doing(&options)).hint(format!(
+        "run as root; or, where cgroups are version 2 and systemd runs, below `systemd-run --user --scope`; or leave {options} out"
+    ))
+}
+
+/// Our place in the tree of version 2 (cgroups(7), /proc/pid/cgroup).
+fn own_cgroup(text: &str) -> Option<PathBuf> {
+    text.lines().find_map(|line| line.strip_prefix("0::")).map(PathBuf::from)
+}
+
+/// The nearest cgroup above our own in which this user may make others that have the controllers.
+/// Not our own: the children of a cgroup with processes in it have none (cgroups(7), "no internal
+/// processes"). Its cgroup.procs has to be ours too, or no process could be moved across.
+fn delegated(root: &Path, own: &Path, wanted: &[(&str, &str)]) -> Option<PathBuf> {
+    let is_ours = |parent: &&Path| {
+        let dir = root.join(parent.strip_prefix("/").unwrap_or(parent));
+        let enabled = std::fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
+        let has = |controller: &str| enabled.split_whitespace().any(|name| name == controller);
+        let writable = |path: &Path| access(path, AccessFlags::W_OK).is_ok();
+        writable(&dir) && writable(&dir.join("cgroup.procs")) && wanted.iter().all(|(name, _)| has(name))
+    };
+    own.ancestors().skip(1).find(is_ours).map(Path::to_owned)
 }
 
 fn version_1(root: &Path, controller: &str) -> Result<()> {
@@ -90,13 +130,15 @@ pub fn swap() -> Swap {
     if counted { Swap::Counted } else { Swap::Ignored }
 }
 
-/// Asks the cgroup of the run `id`, as long as it is there.
-pub fn out_of_memory(id: &str) -> OutOfMemory {
+/// Asks the cgroup that config.json names, as long as it is there.
+pub fn out_of_memory(spec: &Spec) -> OutOfMemory {
     let root = Path::new(cgroup::ROOT);
-    let name = cgroup::path(id);
-    let name = name.strip_prefix("/").unwrap_or(&name);
-    let counters: [PathBuf; 2] =
-        [root.join("memory").join(name).join("memory.oom_control"), root.join(name).join("memory.events")];
+    let Some(path) = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_ref()) else {
+        return OutOfMemory::Unknown;
+    };
+    let path = path.strip_prefix("/").unwrap_or(path);
+    let counters =
+        [root.join("memory").join(path).join("memory.oom_control"), root.join(path).join("memory.events")];
     let read = counters.iter().find_map(|path| std::fs::read_to_string(path).ok());
     read.as_deref().map_or(OutOfMemory::Unknown, kills)
 }
@@ -129,6 +171,31 @@ mod tests {
         assert!(says(version_1(root.path(), "memory")).contains("no cgroup controller memory"));
         std::fs::write(root.path().join("cgroup.controllers"), "cpu pids\n").unwrap();
         assert!(says(version_2(root.path(), "memory")).contains("no cgroup controller memory"));
+    }
+
+    #[test]
+    fn the_nearest_cgroup_that_is_ours_and_has_the_controllers_is_taken() {
+        let root = tempfile::tempdir().unwrap();
+        let make = |path: &str, controllers: &str| {
+            let dir = root.path().join(path);
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::write(dir.join("cgroup.procs"), "").unwrap();
+            std::fs::write(dir.join("cgroup.subtree_control"), controllers).unwrap();
+        };
+        make("user/app", "cpu memory pids\n");
+        make("user/app/inner", "memory\n");
+        make("user/app/inner/own", "memory pids\n");
+        let own = own_cgroup("4:memory:/x\n0::/user/app/inner/own\n").unwrap();
+        let of = |wanted: &[(&str, &str)]| delegated(root.path(), &own, wanted);
+        let (memory, pids) = (("memory", "--memory"), ("pids", "--pids"));
+        assert_eq!(of(&[memory]).unwrap(), Path::new("/user/app/inner"));
+        assert_eq!(of(&[memory, pids]).unwrap(), Path::new("/user/app"));
+        assert_eq!(of(&[("io", "--io")]), None);
+        std::fs::remove_file(root.path().join("user/app/cgroup.procs")).unwrap();
+        assert_eq!(of(&[memory, pids]), None);
+        assert_eq!(own_cgroup("4:memory:/x\n"), None);
+        let says = refusal(&[memory, pids]).to_string();
+        assert!(says.contains("with --memory, --pids: no cgroup with memory, pids is delegated"), "{says}");
     }
 
     #[test]

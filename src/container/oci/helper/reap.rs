@@ -1,6 +1,6 @@
 //! Cleaning up after a run, by whoever is left to do it. Every step can be repeated.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::run::RunTask;
@@ -18,17 +18,19 @@ pub fn after_builder(task: &RunTask) -> Result<()> {
 
 /// Removes the container: its layers, its state and its cgroups.
 pub fn remove_container(run_dir: &Path, id: &str) -> Result<()> {
-    let directories = ["overlay", "merged", "state", "bundle"].map(|name| remove_tree(&run_dir.join(name)));
     let shells =
-        numbers_of_shells(run_dir).into_iter().map(|number| cgroup::remove(&format!("{id}-{number}")));
-    directories.into_iter().chain([cgroup::remove(id)]).chain(shells).fold(Ok(()), Result::and)
+        shells(run_dir).into_iter().map(|(dir, number)| cgroup::remove(&dir, &format!("{id}-{number}")));
+    // first, since what is in the directories tells where they are
+    let cgroups: Vec<_> = std::iter::once(cgroup::remove(run_dir, id)).chain(shells).collect();
+    let directories = ["overlay", "merged", "state", "bundle"].map(|name| remove_tree(&run_dir.join(name)));
+    directories.into_iter().chain(cgroups).fold(Ok(()), Result::and)
 }
 
 /// Shells that were killed in this container; whoever may remove it knows that none lives.
-fn numbers_of_shells(run_dir: &Path) -> Vec<String> {
+fn shells(run_dir: &Path) -> Vec<(PathBuf, String)> {
     let entries = std::fs::read_dir(run_dir).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter_map(|name| Some(name.strip_prefix(shell::PREFIX)?.to_owned())).collect()
+    let named = entries.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()));
+    named.filter_map(|(path, name)| Some((path, name.strip_prefix(shell::PREFIX)?.to_owned()))).collect()
 }
 
 /// Bytes on disk of everything below `dir`. What vanishes meanwhile does not count.
@@ -41,7 +43,7 @@ pub fn measure(dir: &Path) -> Result<serde_json::Value> {
 pub fn reap(run_dir: &Path) -> Result<serde_json::Value> {
     let recovered = volume::recover(run_dir);
     let removed = match (record::is_kept(run_dir), run_dir.file_name()) {
-        (true, Some(id)) => cgroup::remove(&id.to_string_lossy()),
+        (true, Some(id)) => cgroup::remove(run_dir, &id.to_string_lossy()),
         (false, Some(id)) => remove_container(run_dir, &id.to_string_lossy()),
         (_, None) => Err(Error::new(ErrorKind::Internal, "the run has no directory")),
     };

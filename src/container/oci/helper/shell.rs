@@ -59,7 +59,7 @@ fn prepare(task: &ShellTask) -> Result<RunTask> {
     let (number, run_dir) = make_dir(&task.run_dir)?;
     let id = format!("{}-{number}", name(&task.run_dir));
     Ok(RunTask {
-        spec: adapt(spec, task, &cgroup::path(&id))?,
+        spec: adapt(spec, task, &cgroup::path(Path::new("/"), &id))?,
         id,
         run_dir,
         rootfs: task.rootfs.clone(),
@@ -102,6 +102,10 @@ fn adapt(mut spec: Spec, task: &ShellTask, cgroup: &Path) -> Result<Spec> {
     process.set_env(Some(environment));
     if let Some(linux) = spec.linux_mut() {
         linux.set_cgroups_path(Some(cgroup.to_owned()));
+        // the limits were the builder's; where it had its cgroup is perhaps not open to this process
+        if let Some(resources) = linux.resources_mut() {
+            resources.set_memory(None).set_cpu(None).set_pids(None);
+        }
     }
     let mut mounts = spec.mounts().clone().unwrap_or_default();
     // a volume may be gone long since
@@ -131,7 +135,7 @@ fn work(channels: &mut Channels, rung: &Rung, task: &ShellTask, own: &RunTask) -
     send(&channels.up, &Up::Started)?;
     match worker::wait(channels, &children, init)? {
         Some(code) => {
-            let out_of_memory = limits::out_of_memory(&own.id);
+            let out_of_memory = limits::out_of_memory(&own.spec);
             send(&channels.up, &Up::Exited { code, out_of_memory })
         }
         None => Ok(()),

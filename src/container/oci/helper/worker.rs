@@ -137,7 +137,7 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
     match wait(channels, &children, init)? {
         Some(code) => {
-            let out_of_memory = limits::out_of_memory(&task.id);
+            let out_of_memory = limits::out_of_memory(&task.spec);
             send(&channels.up, &Up::Exited { code, out_of_memory })
         }
         None => Ok(()),

@@ -50,7 +50,11 @@ pub fn enter(run_dir: &Path, about: &About, lock: BorrowedFd<'_>, shell: Shell<'
         }
     });
     done?;
-    ended.ok_or_else(|| Error::new(ErrorKind::Builder, "the container was killed"))
+    match ended {
+        Some(code) => Ok(code),
+        // told to stop, the helper is done too, when all is cleaned up
+        None => shell.interrupt.check().and(Err(Error::new(ErrorKind::Builder, "the container was killed"))),
+    }
 }
 
 /// Above 2, where the helper's own pipes do not meet it.

@@ -74,6 +74,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
             reference: site.reference,
             pull: options.pull,
             rootless: options.rootless,
+            limits: options.limits,
             layers: Layers::AsNeeded,
             access: options.access,
             additional_caches,

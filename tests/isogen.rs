@@ -184,16 +184,18 @@ fn debug_shows_the_builder_and_keeps_its_container() {
     let output = site.succeed(&["--debug"]);
     let said = stderr(&output);
     assert!(said.contains("builder| marker-out") && said.contains("builder| marker-err"), "{said}");
-    let remove =
-        said.lines().find_map(|line| line.trim().strip_prefix("remove it: ")).expect("how to remove it");
-    let look = said.lines().find_map(|line| line.trim().strip_prefix("look into it: ")).expect("how to look");
+    let command = |label: &str| -> Vec<String> {
+        let line = said.lines().find_map(|line| line.trim().strip_prefix(label)).expect(label);
+        line.split_whitespace().skip(1).map(str::to_owned).collect()
+    };
     assert_eq!(fs::read_dir(site.path("state/runs")).unwrap().count(), 1);
     site.succeed(&[]);
     assert_eq!(fs::read_dir(site.path("state/runs")).unwrap().count(), 1, "the next run leaves it alone");
-    let shell = |command: &str| Command::new("sh").args(["-c", command]).output().unwrap();
-    let looked = shell(&look.replace("/bin/sh'", "/bin/cat /left-behind'"));
+    let run =
+        |arguments: &[String], more: &[&str]| site.command(&[]).args(arguments).args(more).output().unwrap();
+    let looked = run(&command("look into it: "), &["--", "cat", "/left-behind"]);
     assert_eq!(stdout(&looked), "x\n", "{}", stderr(&looked));
-    assert!(shell(remove).status.success());
+    assert!(run(&command("remove it: "), &[]).status.success());
     site.assert_clean();
 }
 

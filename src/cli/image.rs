@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use airshipctl::container::{self, Rootless, record};
+use airshipctl::container::{self, Limits, Rootless, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::digest::Digest;
 use airshipctl::image::progress;
@@ -266,6 +266,7 @@ fn prepare(
         reference: reference.clone(),
         pull: policy,
         rootless,
+        limits: Limits::default(),
         layers: Layers::All,
         access,
         cache: common.cache.dir()?,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use airshipctl::container::{KeepContainer, Limits, Rootless, record};
+use airshipctl::container::{KeepContainer, Limits, Rootless, limits, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::PullPolicy;
 use airshipctl::isogen::{self, Options, plan};
@@ -51,6 +51,18 @@ pub struct IsogenArgs {
     /// How long the builder may run: a number with s, m or h, as 90s or 30m.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
+    /// How long the builder may write nothing, as for --timeout.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    idle_timeout: Option<Duration>,
+    /// Memory that the builder may use, as 512m or 2g; needs cgroups (as root, or delegated).
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+    /// Processors that the builder may use, as 2 or 0.5; needs cgroups (as root, or delegated).
+    #[arg(long, value_name = "NUMBER", value_parser = cpus)]
+    cpus: Option<u64>,
+    /// Processes and threads that the builder may have; needs cgroups (as root, or delegated).
+    #[arg(long, value_name = "NUMBER", value_parser = pids)]
+    pids: Option<u64>,
     /// Leave the inputs, which hold secrets, in the volume.
     #[arg(long)]
     keep_inputs: bool,
@@ -89,8 +101,8 @@ impl IsogenArgs {
             network: self.network,
             runtime: self.container_runtime,
             timeout: self.timeout,
-            idle_timeout: None,
-            limits: Limits::default(),
+            idle_timeout: self.idle_timeout,
+            limits: Limits { memory: self.memory, cpus: self.cpus, pids: self.pids },
             rootless: self.rootless,
             inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
             keep: if debug { KeepContainer::Always } else { KeepContainer::Never },
@@ -121,6 +133,18 @@ fn source(mut documents: Vec<PathBuf>) -> Result<Source> {
 
 pub(super) fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: Error| error.to_string())
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    limits::memory(text).map_err(|error| error.to_string())
+}
+
+fn cpus(text: &str) -> Result<u64, String> {
+    limits::cpus(text).map_err(|error| error.to_string())
+}
+
+fn pids(text: &str) -> Result<u64, String> {
+    limits::pids(text).map_err(|error| error.to_string())
 }
 
 /// A whole number of seconds, minutes or hours, at least one second.

@@ -1,6 +1,7 @@
 //! The command line: clap's types, terminal output, and the exit code. No logic.
 
 mod completion;
+mod container;
 mod image;
 mod isogen;
 mod log;
@@ -52,6 +53,9 @@ enum Command {
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
+    /// Look after what runs have left: containers and logs.
+    #[command(subcommand)]
+    Container(container::ContainerCommand),
     /// Print the version.
     Version,
     /// Print a shell's completion script.
@@ -112,18 +116,21 @@ pub fn main() -> ExitCode {
     let result = run(cli, &console);
     console.finish(&result);
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => error.kind().exit_code().into(),
     }
 }
 
-fn run(cli: Cli, console: &Console) -> Result<()> {
-    match cli.command {
+/// Returns the exit code of a command that has one of its own.
+fn run(cli: Cli, console: &Console) -> Result<u8> {
+    let done = match cli.command {
+        Command::Container(command) => return container::run(command),
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),
-    }
+    };
+    done.map(|()| 0)
 }
 
 /// Writes a result to standard output.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::ImageConfiguration;
 use oci_spec::runtime::{
     Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxDeviceCgroupBuilder, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxResourcesBuilder, Mount, MountBuilder, Process, ProcessBuilder, RootBuilder,
-    Spec, SpecBuilder,
+    LinuxNamespaceType, LinuxResources, Mount, MountBuilder, Process, ProcessBuilder, RootBuilder, Spec,
+    SpecBuilder,
 };
 
 use super::driver::Environment;
@@ -32,6 +32,8 @@ pub struct Bundle<'a> {
     pub environment: &'a Environment,
     pub network: Network,
     pub privilege: Privilege,
+    /// Limits on what the container may use.
+    pub resources: Option<LinuxResources>,
     pub host: Host<'a>,
 }
 
@@ -247,12 +249,12 @@ impl Bundle<'_> {
             linux.set_devices(Some(privileges::host_devices(self.host.mapping)));
         }
         let rules = LinuxDeviceCgroupBuilder::default().allow(allowed).access("rwm").build();
-        let resources =
-            LinuxResourcesBuilder::default().devices(vec![rules.doing(ErrorKind::Internal, doing)?]).build();
-        match self.host.devices {
-            DeviceRules::Enforced => linux.set_resources(Some(resources.doing(ErrorKind::Internal, doing)?)),
-            DeviceRules::Absent => linux.set_resources(None),
-        };
+        let mut resources = self.resources.clone();
+        if self.host.devices == DeviceRules::Enforced {
+            let rules = vec![rules.doing(ErrorKind::Internal, doing)?];
+            resources.get_or_insert_with(LinuxResources::default).set_devices(Some(rules));
+        }
+        linux.set_resources(resources);
         Ok(linux)
     }
 }
@@ -304,6 +306,7 @@ mod tests {
             environment,
             network: Network::None,
             privilege: Privilege::Default,
+            resources: None,
             host,
         }
     }

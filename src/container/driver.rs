@@ -85,6 +85,8 @@ pub struct Options {
     pub reference: Reference,
     pub pull: PullPolicy,
     pub rootless: Rootless,
+    /// Those of the run to come: a host that cannot hold a container to them is told before the pull.
+    pub limits: Limits,
     /// Whether layers are wanted in the cache beside the rootfs that is made of them.
     pub layers: Layers,
     /// How registries may be reached.

@@ -2,6 +2,8 @@
 
 mod bundle;
 mod driver;
+pub mod kept;
+pub mod limits;
 mod log;
 pub mod oci;
 mod privileges;

@@ -39,7 +39,7 @@ impl Record {
         let (new, dir) = (runs.join(format!("{NEW}{id}")), runs.join(&id));
         let doing = || format!("recording the run in {}", dir.display());
         DirBuilder::new().mode(0o700).create(&new).doing(ErrorKind::Internal, doing)?;
-        let lock = take_lock(&new)?.ok_or_else(|| Error::new(ErrorKind::Internal, doing()))?;
+        let lock = lock(&new, Hold::Exclusive)?.ok_or_else(|| Error::new(ErrorKind::Internal, doing()))?;
         let json = serde_json::to_vec(about).doing(ErrorKind::Internal, doing)?;
         write_durably(&new.join(RECORD), &json).doing(ErrorKind::Internal, doing)?;
         // locked before it has its name, or the next start would take it for a dead one
@@ -56,6 +56,11 @@ impl Record {
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The state directory that it is in.
+    pub fn state(&self) -> &Path {
+        self.dir.parent().and_then(Path::parent).unwrap_or(&self.dir)
     }
 
     /// The lock, for the helper to hold too.
@@ -82,34 +87,119 @@ pub fn is_kept(run_dir: &Path) -> bool {
     run_dir.join(KEPT).exists()
 }
 
+/// Makes a kept run one of the dead, which the next start removes if nobody does before.
+pub fn give_up(run_dir: &Path) -> Result<()> {
+    match std::fs::remove_file(run_dir.join(KEPT)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).doing(ErrorKind::Internal, || format!("giving up {}", run_dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What has become of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// A process of it lives.
+    Running,
+    /// Over, but for its container, which `--debug` kept.
+    Kept,
+    /// None of its processes lives, and they have left things behind.
+    Dead,
+}
+
+/// How a run's record is taken hold of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// To look into what it kept.
+    Shared,
+    /// To remove it.
+    Exclusive,
+}
+
+/// A run that has a record below the state directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub id: String,
+    pub dir: PathBuf,
+}
+
+/// A record that is held against others.
+pub struct Held(File);
+
+impl AsFd for Held {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// All runs below `state`, by id. No state directory has none.
+pub fn all(state: &Path) -> Result<Vec<Found>> {
+    let runs = state.join("runs");
+    let doing = || format!("reading {}", runs.display());
+    let entries = match std::fs::read_dir(&runs) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.doing(ErrorKind::Usage, doing)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.doing(ErrorKind::Usage, doing)?;
+        let (id, dir) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        match id.starts_with(NEW) {
+            true => remove_stillborn(&dir),
+            false => found.push(Found { id, dir }),
+        }
+    }
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(found)
+}
+
+impl Found {
+    /// What has become of it, as far as that shows without waiting. Runs hold their records for
+    /// themselves, whoever looks into a kept one shares it.
+    pub fn status(&self) -> Status {
+        match lock(&self.dir, Hold::Shared) {
+            Ok(Some(_)) if is_kept(&self.dir) && !volume::is_unfinished(&self.dir) => Status::Kept,
+            Ok(Some(_)) => Status::Dead,
+            _ => Status::Running,
+        }
+    }
+
+    /// `None` when somebody else's hold does not allow it.
+    pub fn hold(&self, hold: Hold) -> Result<Option<Held>> {
+        Ok(lock(&self.dir, hold)?.map(Held))
+    }
+
+    /// What the run's maker recorded; `None` if it cannot be read.
+    pub fn about<T: DeserializeOwned>(&self) -> Option<T> {
+        let json = std::fs::read(self.dir.join(RECORD)).ok()?;
+        serde_json::from_slice(&json).ok()
+    }
+}
+
 /// A run none of whose processes lives.
 pub struct Dead<T> {
+    pub id: String,
     pub dir: PathBuf,
     pub about: T,
-    _lock: File,
+    _held: Held,
 }
 
 /// The dead runs below `state` that are not kept, locked against anyone else who looks for them.
 pub fn dead<T: DeserializeOwned>(state: &Path) -> Vec<Dead<T>> {
-    let entries = std::fs::read_dir(state.join("runs")).into_iter().flatten().flatten();
-    entries.filter_map(|entry| examine(&entry.path())).collect()
+    all(state).unwrap_or_default().into_iter().filter_map(examine).collect()
 }
 
-fn examine<T: DeserializeOwned>(dir: &Path) -> Option<Dead<T>> {
-    let name = dir.file_name()?.to_string_lossy().into_owned();
-    if name.starts_with(NEW) {
-        remove_stillborn(dir);
+fn examine<T: DeserializeOwned>(found: Found) -> Option<Dead<T>> {
+    let held = found.hold(Hold::Exclusive).ok()??;
+    if is_kept(&found.dir) && !volume::is_unfinished(&found.dir) {
         return None;
     }
-    let lock = take_lock(dir).ok()??;
-    if is_kept(dir) && !volume::is_unfinished(dir) {
-        return None;
-    }
-    let read = std::fs::read(dir.join(RECORD)).ok().and_then(|json| serde_json::from_slice(&json).ok());
-    match read {
-        Some(about) => Some(Dead { dir: dir.to_owned(), about, _lock: lock }),
+    match found.about() {
+        Some(about) => Some(Dead { id: found.id, dir: found.dir, about, _held: held }),
         None => {
-            tracing::warn!("{} is no readable record of a run; remove it by hand", dir.display());
+            tracing::warn!("{} is no readable record of a run; remove it by hand", found.dir.display());
             None
         }
     }
@@ -124,8 +214,8 @@ fn remove_stillborn(dir: &Path) {
     }
 }
 
-/// `None` when somebody else holds it.
-fn take_lock(dir: &Path) -> Result<Option<File>> {
+/// `None` when somebody else's lock is in the way.
+fn lock(dir: &Path, hold: Hold) -> Result<Option<File>> {
     let path = dir.join("lock");
     let doing = || format!("locking {}", path.display());
     let file = OpenOptions::new()
@@ -136,7 +226,11 @@ fn take_lock(dir: &Path) -> Result<Option<File>> {
         .open(&path)
         .doing(ErrorKind::Internal, doing)?;
     // released when the last process that holds it has ended
-    match file.try_lock() {
+    let taken = match hold {
+        Hold::Shared => file.try_lock_shared(),
+        Hold::Exclusive => file.try_lock(),
+    };
+    match taken {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error).doing(ErrorKind::Internal, doing),
@@ -228,6 +322,30 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         Record::create(state.path(), &"about").unwrap().keep().unwrap();
         assert!(dead::<String>(state.path()).is_empty());
+    }
+
+    #[test]
+    fn runs_are_listed_with_what_has_become_of_them() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(all(state.path()).unwrap(), []);
+        let running = Record::create(state.path(), &"about").unwrap();
+        let kept = Record::create(state.path(), &"about").unwrap();
+        kept.keep().unwrap();
+        assert_eq!(kept.state(), state.path());
+        let of = |record: &Record| Found { id: record.id().to_owned(), dir: record.dir().to_owned() };
+        let (running_found, kept_found) = (of(&running), of(&kept));
+        assert_eq!(kept_found.status(), Status::Running);
+        drop(kept);
+        assert_eq!(all(state.path()).unwrap().len(), 2);
+        assert_eq!((running_found.status(), kept_found.status()), (Status::Running, Status::Kept));
+        let looking = kept_found.hold(Hold::Shared).unwrap().unwrap();
+        assert_eq!(kept_found.status(), Status::Kept);
+        assert!(kept_found.hold(Hold::Shared).unwrap().is_some());
+        assert!(kept_found.hold(Hold::Exclusive).unwrap().is_none());
+        drop(looking);
+        give_up(&kept_found.dir).unwrap();
+        assert_eq!(kept_found.status(), Status::Dead);
+        assert_eq!(kept_found.about::<String>().as_deref(), Some("about"));
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Console {
     }
 
     /// Whatever is said last: timings, and what went wrong. Nothing is drawn any more.
-    pub fn finish(&self, result: &Result<()>) {
+    pub fn finish(&self, result: &Result<u8>) {
         let (mut state, now) = (self.0.lock(), Instant::now());
         state.active = 0;
         self.0.changed.notify_all();
@@ -124,7 +124,7 @@ impl Console {
         if let View::Json = state.view {
             let timings = stages.map(|stages| json::timings(&stages, now));
             let error = result.as_ref().err().map(json::error);
-            let code = result.as_ref().map_or_else(|error| error.kind().exit_code(), |()| 0);
+            let code = result.as_ref().map_or_else(|error| error.kind().exit_code(), |&code| code);
             let last = [timings, error, Some(json::end(code))];
             return last.into_iter().flatten().for_each(|record| state.record(record, time));
         }

@@ -6,9 +6,10 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use super::capabilities;
+use super::clock::Times;
 use super::guest::Guest;
 use super::helper::run::{NetworkMode, RunTask, Seccomp};
-use super::helper::{cgroup_path, enforces_devices};
+use super::helper::{cgroup_path, enforces_devices, limits};
 use super::leftovers::{self, About};
 use super::protocol::{Task, VERSION};
 use super::rung::{self, Rung};
@@ -40,6 +41,8 @@ struct Pulled {
     rung: Rung,
     image: Image,
     rootfs: PathBuf,
+    /// The cgroup for the container's own.
+    cgroups: PathBuf,
     /// Held until the driver is dropped, so that nobody removes the rootfs meanwhile.
     lock: CacheLock,
 }
@@ -137,7 +140,7 @@ impl OciDriver {
     }
 
     fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
-        let cgroup = cgroup_path(record.id());
+        let cgroup = cgroup_path(&pulled.cgroups, record.id());
         let guest = Guest::prepare(&pulled.rung, run.privilege, &pulled.image.configuration, record.dir())?;
         let host = Host {
             cgroup: &cgroup,
@@ -161,6 +164,7 @@ impl OciDriver {
             environment: &run.environment,
             network: run.network,
             privilege: run.privilege,
+            resources: run.limits.resources(limits::swap())?,
             host,
         };
         let config = pulled.image.configuration.config().as_ref();
@@ -170,11 +174,8 @@ impl OciDriver {
             rootfs: pulled.rootfs.clone(),
             spec: bundle.spec()?,
             user: config.and_then(|config| config.user().clone()).unwrap_or_default(),
-            seccomp: Seccomp { profile: run.privilege == Privilege::Default, emulation: guest.emulation },
-            network: match run.network {
-                Network::None => NetworkMode::None,
-                Network::Host => NetworkMode::Host,
-            },
+            seccomp: seccomp(run, &pulled.rung),
+            network: network_mode(run.network),
             volume: run.volume.host().to_owned(),
             inputs: run.staging.inputs.iter().map(|input| input.name.clone()).collect(),
         })
@@ -185,7 +186,16 @@ impl OciDriver {
         let pulled =
             self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
         self.options.interrupt.check()?;
-        let about = About { version: VERSION, rung: pulled.rung.clone() };
+        let about = About {
+            version: VERSION,
+            rung: pulled.rung.clone(),
+            image: self.options.reference.to_string(),
+            started: leftovers::now(),
+            volume: run.volume.host().to_owned(),
+            rootfs: pulled.rootfs.clone(),
+            network: network_mode(run.network),
+            seccomp: seccomp(run, &pulled.rung),
+        };
         let record = Record::create(&self.options.state, &about)?;
         let (helper, log) = match self.start(pulled, run, &record) {
             Ok(started) => started,
@@ -196,13 +206,25 @@ impl OciDriver {
         };
         let conditions = Conditions {
             interrupt: self.options.interrupt.clone(),
-            timeout: run.timeout,
-            rootfs: pulled.rootfs.clone(),
+            times: Times { whole: run.timeout, idle: run.idle_timeout },
+            memory: run.limits.memory,
         };
         let session = Session::new(helper, record, log, conditions);
         let session = self.session.insert(session);
         session.set_up(run.volume, run.staging)?;
         Ok(session)
+    }
+}
+
+fn seccomp(run: &Run<'_>, rung: &Rung) -> Seccomp {
+    let profile = run.privilege == Privilege::Default;
+    Seccomp { profile, emulation: profile && matches!(rung, Rung::Emulated { .. }) }
+}
+
+fn network_mode(network: Network) -> NetworkMode {
+    match network {
+        Network::None => NetworkMode::None,
+        Network::Host => NetworkMode::Host,
     }
 }
 
@@ -213,6 +235,7 @@ impl Container for OciDriver {
         let rootless = self.options.rootless;
         let choose = || rung::choose(Rung::candidates(rootless)?, |rung| self.try_rung(rung));
         let rung = progress.stage(Stage::Host, choose)?;
+        let cgroups = limits::place(&self.options.limits, &rung)?;
         let Options { cache, additional_caches, state, .. } = &self.options;
         let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
         // fails before anything is fetched that could not be used
@@ -221,7 +244,7 @@ impl Container for OciDriver {
         let (image, rootfs, origin) = self.prepare(&store, &rung)?;
         progress.note(Event::Rootfs { path: &rootfs, mapping: &rung.mapping(), origin });
         let digest = image.manifest_digest.clone();
-        self.pulled = Some(Pulled { rung, image, rootfs, lock });
+        self.pulled = Some(Pulled { rung, image, rootfs, cgroups, lock });
         Ok(digest)
     }
 

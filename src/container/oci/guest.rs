@@ -24,8 +24,6 @@ pub struct Guest {
     pub environment: Environment,
     /// Files on this host, and where the container sees them, read-only.
     pub files: Vec<(PathBuf, PathBuf)>,
-    /// Whether root is emulated: on that rung, but not for a privileged container, which has no filter.
-    pub emulation: bool,
 }
 
 impl Guest {
@@ -54,7 +52,6 @@ impl Guest {
             "owners of files are not real in the builder: with root emulation all that it makes is root's; a root \
              file system needs `--rootless subid` or root"
         );
-        guest.emulation = true;
         guest.tell("ISOGEN_ROOT_EMULATION", "1");
         if !sets(image, APT_CONFIG) {
             guest.configure_apt(run_dir)?;

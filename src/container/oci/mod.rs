@@ -12,16 +12,18 @@
 //! in the same mapping; if both were, the next start does.
 
 mod capabilities;
+mod clock;
 mod driver;
 mod guest;
 pub mod helper;
 mod idmap;
 mod kernel;
-mod leftovers;
+pub mod leftovers;
 mod protocol;
 mod rung;
 mod seccomp;
 mod session;
+pub mod shell;
 mod spawn;
 mod unpack;
 

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::helper::OutOfMemory;
 use super::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::arrival::State;
@@ -53,7 +54,7 @@ pub enum Up {
     /// The builder runs.
     Started,
     /// The builder's end: its exit code, or 128 + the number of the signal.
-    Exited { code: i32 },
+    Exited { code: i32, out_of_memory: OutOfMemory },
     /// The container's processes are gone, and so are the inputs in the volume.
     Stopped,
     /// The container is taken apart.
@@ -106,6 +107,10 @@ pub enum Task {
     Run(Box<super::helper::run::RunTask>),
     /// Finish what a dead run left.
     Reap { run_dir: PathBuf },
+    /// Say how many bytes a tree takes.
+    Measure { dir: PathBuf },
+    /// Run a command in a container that was kept.
+    Shell(Box<super::helper::shell::ShellTask>),
 }
 
 /// Writes one message as a line, in one `write` so that two writers of a pipe do not mix.

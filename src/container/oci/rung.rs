@@ -1,7 +1,5 @@
 //! The ladder: which privileges a container runs with, and the id mapping that follows.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::idmap::{self, Range, Subordinate};
@@ -60,22 +58,6 @@ impl Rung {
             Self::Emulated { .. } => "in a user namespace with a single id and root emulation".into(),
             Self::Single { .. } => "in a user namespace with a single id".into(),
         }
-    }
-
-    /// How a kept container is looked into and removed, for people. Its layer was mounted volatile
-    /// and is not mounted for writing again.
-    pub fn how_to_inspect(&self, run_dir: &Path, rootfs: &Path) -> String {
-        let (enter, remove, option) = match self {
-            Self::Root => ("unshare -m", "", ""),
-            Self::Emulated { .. } | Self::Single { .. } => ("unshare -rm", "unshare -r ", ",userxattr"),
-            Self::Subordinate { .. } => ("unshare -rm --map-auto", "unshare -r --map-auto ", ",userxattr"),
-        };
-        let (dir, rootfs) = (run_dir.display(), rootfs.display());
-        format!(
-            "The container is kept in {dir}; it may hold secrets.\n  look into it: {enter} sh -c 'mount -t overlay \
-             -o lowerdir={dir}/overlay/upper:{rootfs}{option} overlay {dir}/merged && exec unshare -R {dir}/merged /bin/sh'\
-             \n  remove it: {remove}rm -rf {dir}"
-        )
     }
 
     /// The rungs that this caller may be able to take, best first, or the one that it asks for.

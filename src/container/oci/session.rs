@@ -2,24 +2,27 @@
 //! prints, and what the user's signals and the clock have to say about it.
 
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 
+use super::clock::{Clock, GRACE, Times};
+use super::helper::OutOfMemory;
 use super::leftovers;
 use super::protocol::{Down, Up};
 use super::rung::Rung;
 use super::spawn::Helper;
+use crate::container::kept;
+use crate::container::limits::in_words;
 use crate::container::log::Log;
 use crate::container::record::{self, Record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 use crate::site::volume::{self, Staging, Volume};
 
-/// Between the polite end at the timeout and the other one.
-const GRACE: Duration = Duration::from_secs(10);
 /// How long processes that were killed may take to let go of the builder's output.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -30,37 +33,43 @@ pub struct Session {
     rung: Rung,
     log: Log,
     conditions: Conditions,
+    clock: Clock,
     seen: Seen,
 }
 
 /// What bounds a run from outside.
 pub struct Conditions {
     pub interrupt: Interrupt,
-    /// The builder's time.
-    pub timeout: Option<Duration>,
-    /// The tree under the container's own layer.
-    pub rootfs: PathBuf,
+    pub times: Times,
+    /// Bytes that the builder may use.
+    pub memory: Option<u64>,
 }
 
 /// What the helper has reported.
 #[derive(Default)]
 struct Seen {
     ready: bool,
-    exit: Option<i32>,
+    exit: Option<Exit>,
     failure: Option<Error>,
     stopped: bool,
     removed: bool,
     /// How many of the user's signals were passed on.
     signals: u32,
-    /// When the time was up, and whether the grace is over too.
-    deadline: Option<Instant>,
-    timed_out: bool,
+}
+
+/// The builder's end.
+#[derive(Clone, Copy)]
+struct Exit {
+    code: i32,
+    out_of_memory: OutOfMemory,
 }
 
 impl Session {
     pub fn new(helper: Helper, record: Record, log: Log, conditions: Conditions) -> Self {
         let rung = helper.rung().clone();
-        Self { helper, record, rung, log, conditions, seen: Seen::default() }
+        // until the builder starts there is nothing to time
+        let clock = Clock::start(Times::default(), Instant::now());
+        Self { helper, record, rung, log, conditions, clock, seen: Seen::default() }
     }
 
     /// Waits until the container is ready, and writes the inputs.
@@ -80,8 +89,8 @@ impl Session {
 
     /// Starts the builder and sees it to its end.
     pub fn run(&mut self) -> Result<()> {
-        self.seen.deadline = self.conditions.timeout.map(|timeout| Instant::now() + timeout);
         self.helper.say(&Down::Go)?;
+        self.clock = Clock::start(self.conditions.times, Instant::now());
         while !self.seen.stopped {
             self.pass_signals()?;
             self.watch_clock()?;
@@ -90,7 +99,7 @@ impl Session {
                 return Err(self.verdict_of_lost());
             }
         }
-        self.log.collect();
+        self.log.finish();
         self.verdict()
     }
 
@@ -119,7 +128,9 @@ impl Session {
         }
         let _ = poll(&mut fds, self.patience());
         let said = fds[0].any().unwrap_or(false);
-        self.log.collect();
+        if self.log.collect() > 0 {
+            self.clock.heard(Instant::now());
+        }
         if said {
             for message in self.helper.arrived()? {
                 self.note(message);
@@ -131,7 +142,7 @@ impl Session {
     fn note(&mut self, message: Up) {
         match message {
             Up::Ready => self.seen.ready = true,
-            Up::Exited { code } => self.seen.exit = Some(code),
+            Up::Exited { code, out_of_memory } => self.seen.exit = Some(Exit { code, out_of_memory }),
             Up::Failed(error) => self.seen.failure = self.seen.failure.take().or(Some(error)),
             Up::Stopped => self.seen.stopped = true,
             Up::Removed => self.seen.removed = true,
@@ -139,11 +150,11 @@ impl Session {
         }
     }
 
-    /// Until the deadline, and never longer than it takes to notice a second signal.
+    /// Until something is due, and never longer than it takes to notice a second signal.
     fn patience(&self) -> PollTimeout {
         let second_signal = (self.seen.signals > 0).then_some(Duration::from_millis(100));
-        let deadline = self.seen.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let shorter = second_signal.into_iter().chain(deadline).min();
+        let due = self.clock.next().map(|at| at.saturating_duration_since(Instant::now()));
+        let shorter = second_signal.into_iter().chain(due).min();
         shorter.map_or(PollTimeout::NONE, |wait| {
             PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         })
@@ -163,40 +174,44 @@ impl Session {
     fn pass_signals(&mut self) -> Result<()> {
         while self.seen.signals < self.conditions.interrupt.count() {
             self.seen.signals += 1;
-            let signal = match (self.seen.signals, self.conditions.interrupt.signal()) {
-                (1, Some(signal)) => signal,
-                _ => libc::SIGKILL,
-            };
-            tracing::info!("Passing signal {signal} on to the builder");
+            let users = self.conditions.interrupt.signal().unwrap_or(libc::SIGTERM);
+            let signal = self.clock.interrupted(users, Instant::now());
+            match signal {
+                libc::SIGKILL => tracing::info!("Killing the builder"),
+                _ => tracing::info!(
+                    "Passing {} on to the builder; it is killed in {GRACE:?}, or at once with another signal",
+                    name_of(signal)
+                ),
+            }
             self.helper.say(&Down::Signal(signal))?;
         }
         Ok(())
     }
 
     fn watch_clock(&mut self) -> Result<()> {
-        if self.seen.deadline.is_none_or(|at| Instant::now() < at) {
-            return Ok(());
+        let Some(signal) = self.clock.due(Instant::now()) else { return Ok(()) };
+        match (signal, self.clock.error()) {
+            (libc::SIGKILL, _) => tracing::info!("Killing the builder, which did not end within {GRACE:?}"),
+            (_, Some(error)) => tracing::info!("Ending the builder: {error}; it is killed in {GRACE:?}"),
+            (_, None) => {}
         }
-        let (signal, next) = match self.seen.timed_out {
-            false => (libc::SIGTERM, Some(Instant::now() + GRACE)),
-            true => (libc::SIGKILL, None),
-        };
-        self.seen.timed_out = true;
-        self.seen.deadline = next;
         self.helper.say(&Down::Signal(signal))
     }
 
     fn verdict(&mut self) -> Result<()> {
         self.conditions.interrupt.check()?;
-        if self.seen.timed_out {
-            let after = self.conditions.timeout.unwrap_or_default();
-            let error = Error::new(ErrorKind::Builder, format!("the builder took longer than {after:?}"));
-            return Err(self.quote(error).hint("give it more time with --timeout"));
+        if let Some(error) = self.clock.error() {
+            return Err(self.quote(error));
         }
         match (self.seen.failure.take(), self.seen.exit) {
             (Some(error), _) => Err(self.quote(self.helper.explain(error))),
-            (None, Some(0)) => Ok(()),
-            (None, Some(code)) => Err(self.quote(ended_with(code))),
+            (None, Some(Exit { code: 0, out_of_memory })) => {
+                if out_of_memory == OutOfMemory::Yes {
+                    tracing::warn!("the kernel killed a process of the builder for want of memory");
+                }
+                Ok(())
+            }
+            (None, Some(exit)) => Err(self.quote(ended_with(exit, self.conditions.memory))),
             (None, None) => Err(self.quote(Error::new(ErrorKind::Builder, "the container was killed"))),
         }
     }
@@ -208,6 +223,7 @@ impl Session {
             self.log.collect();
             std::thread::sleep(Duration::from_millis(10));
         }
+        self.log.finish();
         let lost = self.helper.lost();
         self.conditions.interrupt.check().err().unwrap_or_else(|| self.quote(lost))
     }
@@ -221,12 +237,29 @@ impl Session {
     }
 }
 
-fn ended_with(code: i32) -> Error {
+fn ended_with(exit: Exit, memory: Option<u64>) -> Error {
+    let code = exit.code;
     let how = match code {
         129..=192 => format!("was killed by signal {} (exit code {code})", code - 128),
         _ => format!("ended with exit code {code}"),
     };
-    Error::new(ErrorKind::Builder, format!("the builder {how}"))
+    let error = |text: String| Error::new(ErrorKind::Builder, text);
+    match (exit.out_of_memory, memory) {
+        (OutOfMemory::Yes, Some(limit)) => {
+            error(format!("the builder ran out of memory (limit {}) and {how}", in_words(limit)))
+                .hint("give it more with --memory")
+        }
+        (OutOfMemory::Yes, None) => error(format!("the builder ran out of memory and {how}"))
+            .hint("this host was short of memory; free some, or build elsewhere"),
+        // nobody here sent it: a timeout and an interrupt are told before
+        (OutOfMemory::Unknown, _) if code == 128 + libc::SIGKILL => error(format!("the builder {how}"))
+            .hint("if it did not kill itself, the kernel may have been short of memory; dmesg(1) tells"),
+        _ => error(format!("the builder {how}")),
+    }
+}
+
+fn name_of(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.to_string())
 }
 
 impl Drop for Session {
@@ -241,7 +274,38 @@ impl Drop for Session {
             tracing::warn!("cleaning up {}: {error}", dir.display());
         }
         if record::is_kept(dir) {
-            tracing::info!("{}", self.rung.how_to_inspect(dir, &self.conditions.rootfs));
+            tracing::info!("{}", kept::how_to_inspect(self.record.state(), self.record.id()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: i32, out_of_memory: OutOfMemory, memory: Option<u64>) -> Error {
+        let error = ended_with(Exit { code, out_of_memory }, memory);
+        assert_eq!(error.kind(), ErrorKind::Builder);
+        error
+    }
+
+    #[test]
+    fn want_of_memory_is_named_with_its_limit() {
+        let error = of(137, OutOfMemory::Yes, Some(64 << 20));
+        let says = "the builder ran out of memory (limit 64 MiB) and was killed by signal 9 (exit code 137)";
+        assert_eq!(error.to_string(), says);
+        assert_eq!(error.hint_text(), Some("give it more with --memory"));
+        assert!(
+            of(1, OutOfMemory::Yes, None)
+                .to_string()
+                .contains("ran out of memory and ended with exit code 1")
+        );
+    }
+
+    #[test]
+    fn a_kill_that_nobody_explains_gets_a_hint() {
+        assert!(of(137, OutOfMemory::Unknown, None).hint_text().is_some_and(|hint| hint.contains("memory")));
+        assert_eq!(of(137, OutOfMemory::No, None).hint_text(), None);
+        assert_eq!(of(139, OutOfMemory::Unknown, None).hint_text(), None);
     }
 }

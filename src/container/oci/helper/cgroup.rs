@@ -7,16 +7,18 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
 use nix::unistd::{AccessFlags, access};
+use oci_spec::runtime::Spec;
 
 use super::{devices, overlay};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, ErrorKind, Result};
 
-const ROOT: &str = "/sys/fs/cgroup";
+pub(super) const ROOT: &str = "/sys/fs/cgroup";
 
-/// The cgroup of a run, as config.json names it: absolute, or libcontainer would ask systemd for it.
-pub fn path(id: &str) -> PathBuf {
-    Path::new("/").join(name(id))
+/// The cgroup of a run below `parent`, as config.json names it: absolute, or libcontainer would ask
+/// systemd for it.
+pub fn path(parent: &Path, id: &str) -> PathBuf {
+    Path::new("/").join(parent).join(name(id))
 }
 
 fn name(id: &str) -> String {
@@ -142,15 +144,29 @@ pub fn enforces_devices() -> bool {
 
 /// The tree of version 2, where that is all there is.
 pub fn version_2_root() -> Option<&'static Path> {
-    Some(Path::new(ROOT)).filter(|root| has_type(root, CGROUP2_SUPER_MAGIC))
+    Some(Path::new(ROOT)).filter(|root| is_version_2(root))
+}
+
+pub(super) fn is_version_2(path: &Path) -> bool {
+    has_type(path, CGROUP2_SUPER_MAGIC)
 }
 
 fn has_type(path: &Path, kind: FsType) -> bool {
     statfs(path).is_ok_and(|found| found.filesystem_type() == kind)
 }
 
-/// Removes the (empty) cgroups of a run whose processes are dead, in every hierarchy.
-pub fn remove(id: &str) -> Result<()> {
+/// Removes the (empty) cgroups of a run whose processes are dead: in every hierarchy, and where the
+/// config.json below its directory says that it is elsewhere.
+pub fn remove(run_dir: &Path, id: &str) -> Result<()> {
+    let spec = Spec::load(run_dir.join("bundle/config.json")).ok();
+    let path = spec.and_then(|spec| spec.linux().as_ref()?.cgroups_path().clone());
+    // whoever could change that file may not have us remove what is not this run's
+    if let Some(path) = path.filter(|path| path.file_name() == Some(name(id).as_ref())) {
+        let cgroup = Path::new(ROOT).join(path.strip_prefix("/").unwrap_or(&path));
+        if cgroup.is_dir() {
+            remove_one(&cgroup)?;
+        }
+    }
     let hierarchies = std::fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path());
     for hierarchy in hierarchies.chain([PathBuf::from(ROOT)]) {
         let cgroup = hierarchy.join(name(id));

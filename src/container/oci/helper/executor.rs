@@ -150,6 +150,11 @@ fn run(args: &[String]) -> Done<Infallible> {
         let _ = unsafe { signal(number, SigHandler::SigDfl) };
     }
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    // one that was made for this command; it can be a controlling terminal of a new session alone
+    if nix::unistd::isatty(0).unwrap_or(false) && nix::unistd::setsid().is_ok() {
+        // SAFETY: plain system call on an open descriptor; without job control the command runs too
+        unsafe { libc::ioctl(0, libc::TIOCSCTTY as _, 0) };
+    }
     let name = args.first().ok_or_else(|| Error::new(ErrorKind::Builder, "no command to run"))?;
     let argv: Vec<CString> = args.iter().filter_map(|arg| CString::new(arg.as_bytes()).ok()).collect();
     let mut failed = (PathBuf::from(name), Errno::ENOENT);

@@ -6,11 +6,13 @@ mod enter;
 mod events;
 mod executor;
 mod feed;
+pub mod limits;
 mod meter;
 mod network;
 mod overlay;
 mod reap;
 pub mod run;
+pub mod shell;
 mod trial;
 mod unpack;
 mod user;
@@ -19,6 +21,7 @@ mod workdir;
 mod worker;
 
 pub use cgroup::{enforces_devices, path as cgroup_path};
+pub use limits::OutOfMemory;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -62,6 +65,8 @@ fn work(channels: &mut Channels) -> Result<serde_json::Value> {
         Task::Sweep { cache } => unpack::sweep(&job.rung, &cache),
         Task::Run(task) => run::run(channels, &job.rung, &task),
         Task::Reap { run_dir } => reap::reap(&run_dir),
+        Task::Measure { dir } => reap::measure(&dir),
+        Task::Shell(task) => shell::shell(channels, &job.rung, &task),
     }
 }
 

@@ -14,29 +14,39 @@ use crate::error::{Doing, ErrorKind, Result};
 /// Where the file system of `run_dir` cannot be an upper layer (an overlay itself, NFS), the upper
 /// layer lies in memory.
 pub fn mount_root(lower: &Path, run_dir: &Path) -> Result<PathBuf> {
+    mount_over(&[lower], run_dir)
+}
+
+/// The same over several trees, the uppermost first.
+pub fn mount_over(lowers: &[&Path], run_dir: &Path) -> Result<PathBuf> {
     let merged = run_dir.join("merged");
     make_dir(&merged)?;
     let layers = run_dir.join("overlay");
     make_dir(&layers)?;
-    if let Err(error) = mount_layers(lower, &layers, &merged) {
+    if let Err(error) = mount_layers(lowers, &layers, &merged) {
         tracing::debug!("{error}; the container's root goes to memory");
         mount(Some("tmpfs"), &layers, Some("tmpfs"), MsFlags::MS_NODEV, Some("mode=0700"))
             .doing(ErrorKind::Host, || "mounting a tmpfs for the container's root".into())?;
-        mount_layers(lower, &layers, &merged)?;
+        mount_layers(lowers, &layers, &merged)?;
     }
     Ok(merged)
 }
 
-fn mount_layers(lower: &Path, layers: &Path, merged: &Path) -> Result<()> {
+fn mount_layers(lowers: &[&Path], layers: &Path, merged: &Path) -> Result<()> {
     let (upper, work) = (layers.join("upper"), layers.join("work"));
     make_dir(&upper)?;
     make_dir(&work)?;
-    copy_mode(lower, &upper)?;
-    let (lower_fd, upper_fd, work_fd) = (open(lower)?, open(&upper)?, open(&work)?);
+    if let Some(uppermost) = lowers.first() {
+        copy_mode(uppermost, &upper)?;
+    }
+    let (upper_fd, work_fd) = (open(&upper)?, open(&work)?);
+    let lower_fds = lowers.iter().map(|lower| open(lower)).collect::<Result<Vec<_>>>()?;
+    let lower_paths: Vec<_> =
+        lower_fds.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect();
     // paths through /proc, because a `:` or `,` in a real one would end the option
     let options = format!(
-        "lowerdir=/proc/self/fd/{},upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{},volatile{}",
-        lower_fd.as_raw_fd(),
+        "lowerdir={},upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{},volatile{}",
+        lower_paths.join(":"),
         upper_fd.as_raw_fd(),
         work_fd.as_raw_fd(),
         if in_user_namespace() { ",userxattr" } else { "" },

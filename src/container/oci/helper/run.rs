@@ -40,7 +40,7 @@ pub struct RunTask {
 }
 
 /// The filters between the builder and the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seccomp {
     /// The default profile: not for privileged containers.
     pub profile: bool,
@@ -48,10 +48,11 @@ pub struct Seccomp {
     pub emulation: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkMode {
     /// A namespace with the loopback interface only.
+    #[default]
     None,
     /// The host's.
     Host,
@@ -87,9 +88,13 @@ fn warn_of(result: Result<()>) {
     }
 }
 
-/// Waits for the worker's end, and brings it about when the command line is gone.
 fn supervise(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> {
     let worker = Worker::start(channels, |channels| worker::work(channels, rung, task))?;
+    watch(channels, &worker)
+}
+
+/// Waits for the worker's end, and brings it about when the command line is gone.
+pub fn watch(channels: &Channels, worker: &Worker) -> Result<()> {
     loop {
         let mut ready = [
             PollFd::new(worker.life.as_fd(), PollFlags::POLLIN),

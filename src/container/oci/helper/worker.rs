@@ -21,7 +21,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
 use super::view::View;
-use super::{Channels, devices, network, overlay, trial, user, workdir};
+use super::{Channels, devices, limits, network, overlay, trial, user, workdir};
 use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
@@ -131,26 +131,30 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         _ => return Ok(()),
     }
     user::give_inputs(&task.volume, &task.inputs, &user)?;
+    let init = init_of(&container)?;
     start(&container)?;
     send(&channels.up, &Up::Started)?;
     // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then
     // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
-    match wait(channels, &children, init_of(&container)?)? {
-        Some(code) => send(&channels.up, &Up::Exited { code }),
+    match wait(channels, &children, init)? {
+        Some(code) => {
+            let out_of_memory = limits::out_of_memory(&task.spec);
+            send(&channels.up, &Up::Exited { code, out_of_memory })
+        }
         None => Ok(()),
     }
 }
 
 /// Blocked before anything is forked: no child's end can be missed then, and a signal for the
 /// container's init waits until that can take it, where a pid 1 would otherwise ignore it.
-fn child_signals() -> Result<SignalFd> {
+pub fn child_signals() -> Result<SignalFd> {
     SigSet::all().thread_block().doing(ErrorKind::Internal, || "blocking signals".into())?;
     let mask = SigSet::from_iter([Signal::SIGCHLD]);
     SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .doing(ErrorKind::Internal, || "waiting for signals".into())
 }
 
-fn create(task: &RunTask, up: &File) -> Result<Container> {
+pub fn create(task: &RunTask, up: &File) -> Result<Container> {
     let state = task.run_dir.join("state");
     std::fs::create_dir_all(&state).doing(ErrorKind::Host, || format!("creating {}", state.display()))?;
     let capabilities = capabilities::bounding(task.spec.process().as_ref());
@@ -174,18 +178,18 @@ fn create(task: &RunTask, up: &File) -> Result<Container> {
 
 /// As libcontainer's own `start`, which would look the init up in /proc first: in that of another pid
 /// namespace it is somebody else, or nobody.
-fn start(container: &Container) -> Result<()> {
+pub fn start(container: &Container) -> Result<()> {
     NotifySocket::new(container.root.join(NOTIFY_FILE))
         .notify_container_start()
         .doing(ErrorKind::Builder, || "starting the container".into())
 }
 
-fn init_of(container: &Container) -> Result<Pid> {
+pub fn init_of(container: &Container) -> Result<Pid> {
     container.pid().ok_or_else(|| Error::new(ErrorKind::Internal, "the container has no process"))
 }
 
 /// Waits for the end of the container's init, passing signals on. `None`: the command line is gone.
-fn wait(channels: &mut Channels, children: &SignalFd, init: Pid) -> Result<Option<i32>> {
+pub fn wait(channels: &mut Channels, children: &SignalFd, init: Pid) -> Result<Option<i32>> {
     loop {
         if let Some(code) = ended(init)? {
             return Ok(Some(code));

@@ -1,7 +1,10 @@
 //! The helper process: freshly executed, single-threaded, in a process group of its own.
 
+mod binfmt;
 mod cgroup;
+mod elf;
 mod enter;
+mod entrypoint;
 mod events;
 mod executor;
 mod feed;
@@ -9,9 +12,11 @@ mod meter;
 mod network;
 mod overlay;
 mod reap;
+mod remove;
 pub mod run;
 mod unpack;
 mod user;
+mod volume;
 mod workdir;
 mod worker;
 

@@ -20,7 +20,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
-use super::{Channels, cgroup, network, overlay, user, workdir};
+use super::{Channels, binfmt, cgroup, entrypoint, events, network, overlay, user, workdir};
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -114,15 +114,19 @@ fn namespaces(rung: &Rung, network: NetworkMode) -> Result<()> {
 
 /// The whole run, from the mounts to the builder's exit code.
 pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> {
+    // before this process has a /proc of its own
+    let emulators = binfmt::registered(Path::new(binfmt::DIR));
     namespaces(rung, task.network)?;
     let children = child_signals()?;
     let root = overlay::mount_root(&task.rootfs, &task.run_dir)?;
     let user = user::resolve(&root, &task.user, rung)?;
     if let Some(process) = task.spec.process() {
+        entrypoint::check_words(process)?;
         workdir::make(&root, process.cwd())?;
     }
+    workdir::check_mount_points(&root, &task.spec, &task.volume)?;
     super::run::write_config(task, &root, &user)?;
-    let mut container = create(task, &channels.up)?;
+    let mut container = create(task, &channels.up, emulators)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -130,7 +134,8 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         _ => return Ok(()),
     }
     user::give_inputs(&task.volume, &task.inputs, &user)?;
-    container.start().doing(ErrorKind::Builder, || "starting the container".into())?;
+    let start = container.start();
+    start.map_err(|error| events::explained_by_events(&channels.up, "starting the container", &error))?;
     send(&channels.up, &Up::Started)?;
     // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then
     // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
@@ -149,12 +154,12 @@ fn child_signals() -> Result<SignalFd> {
         .doing(ErrorKind::Internal, || "waiting for signals".into())
 }
 
-fn create(task: &RunTask, up: &File) -> Result<Container> {
+fn create(task: &RunTask, up: &File, emulators: Vec<binfmt::Emulator>) -> Result<Container> {
     let state = task.run_dir.join("state");
     std::fs::create_dir_all(&state).doing(ErrorKind::Host, || format!("creating {}", state.display()))?;
     let build = || {
         ContainerBuilder::new(task.id.clone(), SyscallType::default())
-            .with_executor(Exec { up: up.as_raw_fd() })
+            .with_executor(Exec { up: up.as_raw_fd(), emulators: emulators.clone() })
             .with_root_path(&state)?
             .validate_id()?
             .as_init(task.run_dir.join("bundle"))
@@ -163,7 +168,7 @@ fn create(task: &RunTask, up: &File) -> Result<Container> {
             .with_detach(false)
             .build()
     };
-    build().doing(ErrorKind::Builder, || "creating the container".into())
+    build().map_err(|error| events::explained_by_events(up, "creating the container", &error))
 }
 
 fn init_of(container: &Container) -> Result<Pid> {

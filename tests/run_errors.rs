@@ -147,7 +147,7 @@ fn a_script_is_followed_to_its_interpreter() {
     };
     refused("#!/bin/bash\n", &["\"/bin/x\" is a script for \"/bin/bash\", which the image does not have"]);
     refused("#!/bin/sh\r\necho\r\n", &["carriage return", "sed -i"]);
-    refused("#!/bin/x\n", &["scripts without end"]);
+    refused("#!/bin/x\n", &["script for \"/bin/x\": its interpreters are scripts without end"]);
     refused("#!/iso\n", &["script for \"/iso\": \"/iso\" is not executable"]);
     refused("#!\n", &["names no interpreter"]);
 }

@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::libc;
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{Process, User};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
@@ -59,7 +59,7 @@ pub fn check(process: &Process, root: &Path, emulators: &[Emulator]) -> Result<(
     let top = File::open(root).doing(ErrorKind::Builder, starting)?;
     let (path, user) = (search_path(process), process.user().uid());
     let place = Place { top: top.into(), cwd: process.cwd(), path: &path, user, emulators };
-    place.check_cwd();
+    place.check_cwd(process.user());
     let candidates = match name.contains('/') {
         true => vec![PathBuf::from(name)],
         false => std::env::split_paths(&path).map(|dir| dir.join(name)).collect(),
@@ -111,11 +111,18 @@ fn bad(file: &Path, what: &str) -> Error {
 }
 
 impl Place<'_> {
-    /// Other engines start such builders too, and many need no working directory.
-    fn check_cwd(&self) {
-        if let Ok(Some(dir)) = self.open(Path::new(""), OFlags::PATH)
-            && !may_execute(&dir)
-        {
+    /// Other engines start such builders too, and many need no working directory. Goes by the mode:
+    /// the capabilities that this process still has end with exec.
+    fn check_cwd(&self, user: &User) {
+        let Ok(Some(dir)) = self.open(Path::new(""), OFlags::PATH) else { return };
+        let Ok(stat) = rustix::fs::fstat(dir) else { return };
+        let groups = user.additional_gids().iter().flatten().copied().chain([user.gid()]);
+        let bit = match (stat.st_uid == self.user, groups.into_iter().any(|gid| gid == stat.st_gid)) {
+            (true, _) => 0o100,
+            (false, true) => 0o010,
+            (false, false) => 0o001,
+        };
+        if self.user != 0 && stat.st_mode & bit == 0 {
             tracing::warn!("the image's WorkingDir {:?} cannot be entered by user {}", self.cwd, self.user);
         }
     }
@@ -215,9 +222,12 @@ impl Place<'_> {
         }
         let naming = || format!("{file:?} is a script for {interpreter:?}");
         if depth == DEEPEST {
-            return Err(bad(file, "is a script whose interpreters are scripts without end"));
+            return Err(Error::new(ErrorKind::Builder, "its interpreters are scripts without end")
+                .hint("a script's first line has to lead to a program"));
         }
-        match self.examine(interpreter, depth + 1).map_err(|error| error.context(naming()))? {
+        // an interpreter's own fault is told of that, and once of the script that one knows
+        let wrap = |error: Error| if depth == 0 { error.context(naming()) } else { error };
+        match self.examine(interpreter, depth + 1).map_err(wrap)? {
             Found::Nothing => {
                 let text = format!("{}, which the image does not have", naming());
                 Err(Error::new(ErrorKind::Builder, text)

@@ -19,7 +19,7 @@ fn nothing_outside_its_root_can_be_read_or_written() {
            attempt \"echo x > $link/../../../../../../$HOST/written\"
          done
          attempt 'cat /proc/1/exe > /tmp/exe'
-         attempt 'cat /proc/1/mem | head -c 1'
+         attempt 'cat /proc/1/mem > /tmp/mem'
          attempt 'busybox chroot /proc/1/root cat $HOST/canary'
          attempt 'busybox nsenter -t 1 -m cat $HOST/canary'
          mkdir -p /tmp/r && attempt 'cd /tmp && busybox chroot /tmp/r true; cat ../../../../../../$HOST/canary'",
@@ -52,7 +52,7 @@ fn processes_of_the_host_are_out_of_reach() {
 fn devices_cannot_be_opened() {
     contained(
         "cd /tmp
-         for node in 'b 7 0' 'b 254 0' 'b 8 0' 'b 259 0' 'c 1 1' 'c 1 2' 'c 1 4' 'c 1 11' 'c 10 229' 'c 10 237' 'c 4 0' 'c 5 1'; do
+         for node in 'b 7 0' 'b 254 0' 'b 8 0' 'b 259 0' 'c 1 1' 'c 1 2' 'c 1 4' 'c 1 11' 'c 10 229' 'c 10 237' 'c 4 0'; do
            for dir in /tmp /dev /dev/shm /config; do
              rm -f $dir/node; busybox mknod $dir/node $node 2>/dev/null || continue
              test -b $dir/node -o -c $dir/node || continue
@@ -82,12 +82,12 @@ fn the_kernels_settings_cannot_be_changed() {
            attempt \"echo /x > $file\"
          done
          attempt 'mkdir /sys/fs/cgroup/x'
-         attempt 'cat /proc/kcore | head -c 1 | busybox grep -q .'
+         attempt 'test $(cat /proc/kcore 2>/dev/null | head -c 1 | wc -c) = 1'
          attempt 'cat /proc/keys | busybox grep -q .'
          echo x > /tmp/x.ko; attempt 'busybox insmod /tmp/x.ko'
-         busybox insmod /tmp/x.ko 2>&1 | busybox grep -q 'not permitted' || echo 'ESCAPED: modules are looked at'
+         busybox insmod /tmp/x.ko 2>&1 | busybox grep -qE 'not (permitted|implemented)' || echo 'ESCAPED: modules are looked at'
          attempt 'busybox reboot -f -n'
-         attempt 'busybox date -s 2001-01-01'
+         busybox date -s 2001-01-01 >/dev/null 2>&1 || true; test $(busybox date +%Y) != 2001 || echo 'ESCAPED: date'
          attempt 'busybox swapon /tmp/x.ko'
          attempt 'busybox dmesg -c'",
         &[],
@@ -101,9 +101,9 @@ fn mounts_change_nothing_outside() {
         "mkdir -p /tmp/m
          for options in '-t tmpfs none /tmp/m' '-o bind / /tmp/m' '-t proc proc /tmp/m' '-t sysfs none /tmp/m' '-o remount,rw /sys' \
              '-o remount,rw,bind /proc/sys' '-o remount,rw /proc' '-o bind /tmp /config' '-t cgroup none /tmp/m' '-o remount,dev /config'; do
-           busybox mount $options 2>/dev/null && busybox umount /tmp/m 2>/dev/null
+           busybox mount $options 2>/dev/null && busybox umount /tmp/m 2>/dev/null || true
          done
-         busybox umount -l /config /proc /sys /dev /proc/kcore /proc/sys 2>/dev/null
+         busybox umount -l /config /proc /sys /dev /proc/kcore /proc/sys 2>/dev/null || true
          attempt 'cat /proc/sys/vm/swappiness > /tmp/v && cat /tmp/v > /proc/sys/vm/swappiness'
          attempt 'echo h > /proc/sysrq-trigger'
          true",
@@ -118,9 +118,9 @@ fn mounts_change_nothing_outside() {
 #[test]
 fn the_cached_rootfs_stays_as_it_was() {
     let site = contained(
-        "echo x >> /etc/passwd; chmod 0777 /etc /bin/builder; busybox chown 7:7 /iso
+        "chmod 0777 /etc /bin/builder; busybox chown 7:7 /iso || true; echo x >> /etc/passwd
          echo '#!/bin/false' > /bin/builder; rm -rf /tmp /etc; mkdir /etc; echo new > /etc/new
-         busybox mknod /zero c 1 5 2>/dev/null; busybox ln -s /x /etc/l; busybox truncate -s 0 /bin/hostname; true",
+         busybox mknod /zero c 1 5 2>/dev/null || true; busybox ln -s /x /etc/l; busybox rm -f /bin/hostname; mkdir -p /tmp",
         &[],
     );
     site.succeed(&[]);
@@ -130,7 +130,8 @@ fn the_cached_rootfs_stays_as_it_was() {
 #[test]
 fn a_builder_that_removes_its_own_programs_still_ends() {
     contained(
-        "busybox cp /bin/busybox /tmp/b; PATH=/tmp; for a in sh sed cp rm; do /tmp/b ln -s b /tmp/$a; done; /tmp/b rm -rf /bin /etc /dev /proc 2>/dev/null; true",
+        "cp /bin/busybox /tmp/busybox; for a in sh sed cp rm; do /tmp/busybox ln -s busybox /tmp/$a; done; PATH=/tmp
+         /tmp/busybox rm -rf /bin /etc /dev /proc 2>/dev/null || true",
         &[],
     );
 }
@@ -138,10 +139,10 @@ fn a_builder_that_removes_its_own_programs_still_ends() {
 #[test]
 fn what_is_hard_to_remove_is_removed() {
     contained(
-        "mkdir -p /deep /a/b/c; i=0
-         cd /deep; while [ $i -lt 1500 ]; do mkdir a-rather-long-name-of-a-directory; cd a-rather-long-name-of-a-directory; i=$((i+1)); done
+        "mkdir -p /deep/top /a/b/c; cd /deep; i=0; hundred=$(printf 'd/%.0s' $(busybox seq 100))
+         while [ $i -lt 15 ]; do mkdir -p next/$hundred; busybox mv top next/$hundred; busybox mv next top; i=$((i+1)); done
          cd /; busybox mkfifo /a/pipe; echo x > /a/b/c/x; chmod 0 /a/b/c/x /a/b/c /a/b /a; chmod 0 /deep
-         busybox truncate -s 1T /sparse; i=0; while [ $i -lt 300 ]; do : > \"/tmp/$(printf '\\033[31m\\n')$i\"; i=$((i+1)); done",
+         busybox truncate -s 1099511627776 /sparse; i=0; while [ $i -lt 300 ]; do : > \"/tmp/$(printf '\\033[31m\\n')$i\"; i=$((i+1)); done",
         &[],
     );
 }

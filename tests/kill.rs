@@ -128,8 +128,10 @@ fn strike(site: &Site, victim: Victim, instant: Duration) -> Struck {
     let line = child.id() as i32;
     let children = |pids: &[i32]| -> Vec<i32> { pids.iter().flat_map(|&pid| children_of(pid)).collect() };
     let send = |pids: &[i32], signal: Signal| {
-        // it may have ended by itself
-        pids.iter().for_each(|&pid| drop(kill(Pid::from_raw(pid), signal)));
+        for &pid in pids {
+            // it may have ended by itself
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
     };
     let helpers = children(&[line]);
     let workers = children(&helpers);

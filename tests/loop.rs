@@ -1,5 +1,5 @@
 //! Many runs, one after the other and a few at once: none hangs, none fails, nothing is left, and neither
-//! memory, descriptors nor disk use grow. `AIRSHIP_TEST_RUNS` is how many (default 5).
+//! the builder's descriptors nor disk use grow. `AIRSHIP_TEST_RUNS` is how many (default 5).
 
 mod common;
 
@@ -48,10 +48,6 @@ fn disk_use(dir: &Path) -> (u64, u64) {
     })
 }
 
-fn own_descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 #[test]
 fn many_runs_in_a_row_neither_hang_nor_fail_nor_leave_anything() {
     let site = Site::new();
@@ -67,14 +63,15 @@ fn many_runs_in_a_row_neither_hang_nor_fail_nor_leave_anything() {
         assert!(logs <= LOGS, "{logs} logs");
         let (files, bytes) = disk_use(&site.path(""));
         // each log is a file of one block
-        seen.push((files - logs, bytes - logs * 4096, own_descriptors()));
+        seen.push((files - logs, bytes - logs * 4096));
     }
     println!("{} runs in {:?}", times(), begin.elapsed());
     let (first, last) = (seen[0], seen[seen.len() - 1]);
-    assert_eq!((first.0, first.2), (last.0, last.2), "files and descriptors: {seen:?}");
+    assert_eq!(first.0, last.0, "files: {seen:?}");
     // directories keep the blocks they once had
     assert!(last.1 <= first.1 + 65536, "disk use: {seen:?}");
     let logs = fs::read_dir(site.path("state/logs")).unwrap().flatten();
+    // those that the builder inherited, which would be more if any of ours leaked
     let open: Vec<String> = logs.map(|log| fs::read_to_string(log.path()).unwrap()).collect();
     assert!(open.iter().all(|count| *count == open[0]), "descriptors of the builder: {open:?}");
     assert_nothing_left(&site, "no such marker");

@@ -29,6 +29,7 @@ fn refused(script: &str, says: &[&str]) {
     assert_eq!(output.status.code(), Some(7), "{script}: {said}");
     says.iter().for_each(|text| assert!(said.contains(text), "{script}: {text:?} is not in {said}"));
     assert!(!said.contains(CANARY) && !said.contains(SECRET), "{said}");
+    println!("{script}: {said}");
     assert_eq!(about(&site), before, "{script}");
     let after = fs::metadata(site.volume()).unwrap();
     assert_eq!((after.uid(), after.mode()), (volume.uid(), volume.mode()), "{script}");

@@ -45,7 +45,7 @@ fn no_command_leads_to_our_own_executable() {
 /// As in CVE-2024-21626: a directory that a descriptor leads to may be the host's.
 #[test]
 fn no_working_directory_leads_out() {
-    for number in 3..24 {
+    for number in 3..13 {
         let config = json!({ "Cmd": ["/bin/builder"], "Env": ["PATH=/bin"], "WorkingDir": format!("/proc/self/fd/{number}") });
         let script = format!(
             "for up in . .. ../.. ../../../.. ../../../../../..; do attempt \"cat $up/$HOST/canary\"; attempt \"echo x > $up/$HOST/written\"; done\n{BUILD}"

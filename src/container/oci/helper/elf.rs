@@ -227,7 +227,7 @@ pub mod tests {
     #[test]
     fn other_processors_have_names() {
         let foreign = |name: &str| Err(Fault::Foreign(name.into()));
-        assert_eq!(of(&program(if OURS == 62 { 183 } else { 62 }, "/x")).is_err(), true);
+        assert!(of(&program(if OURS == 62 { 183 } else { 62 }, "/x")).is_err());
         assert_eq!(of(&program(243, "/x")), foreign("riscv64"));
         assert_eq!(of(&program(21, "/x")), foreign("ppc64le"));
         assert_eq!(of(&program(4711, "/x")), foreign("a processor that ELF knows as number 4711"));

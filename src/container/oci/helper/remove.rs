@@ -185,7 +185,7 @@ mod tests {
         let tree_path = dir.path().join("tree");
         std::fs::create_dir_all(tree_path.join("a/b/c/d")).unwrap();
         for name in ["a/b/c", "a/b", "a", ""] {
-            std::fs::set_permissions(tree_path.join(name), PermissionsExt::from_mode(0)).unwrap();
+            std::fs::set_permissions(tree_path.join(name), PermissionsExt::from_mode(0o000)).unwrap();
         }
         tree(&tree_path).unwrap();
         assert!(!tree_path.exists());

@@ -179,7 +179,9 @@ fn runs_here(machine: &str) -> bool {
 
 #[cfg(test)]
 pub mod tests {
-    use super::*;
+    use std::path::PathBuf;
+
+    use super::{Fault, loader};
 
     /// A little-endian ELF file of class 64 with one program header, which names a loader.
     pub fn program(machine: u16, loader: &str) -> Vec<u8> {

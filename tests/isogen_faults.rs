@@ -287,11 +287,11 @@ fn a_builder_that_cannot_start_says_why() {
     let mut foreign = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0\x01\0\0\0".to_vec();
     foreign.resize(4096, 0);
     let lost = Entry::program("bin/lost", "#!/no/such/shell\n");
-    with(json!(["/bin/nope"]), &[]).fail(&[], 6, &["/bin/nope", "No such file"]);
-    with(json!(["nope"]), &[]).fail(&[], 6, &["nope", "No such file"]);
-    with(json!(["/bin/lost"]), &[lost]).fail(&[], 6, &["/bin/lost", "interpreter"]);
-    with(json!(["/bin/alien"]), &[Entry::program("bin/alien", foreign)]).fail(&[], 6, &["machine 183"]);
-    with(json!(["/iso"]), &[]).fail(&[], 6, &["/iso", "Permission denied", "not executable"]);
+    with(json!(["/bin/nope"]), &[]).fail(&[], 6, &["/bin/nope", "is not in the image"]);
+    with(json!(["nope"]), &[]).fail(&[], 6, &["nope", "PATH"]);
+    with(json!(["/bin/lost"]), &[lost]).fail(&[], 6, &["/bin/lost", "/no/such/shell"]);
+    with(json!(["/bin/alien"]), &[Entry::program("bin/alien", foreign)]).fail(&[], 6, &["aarch64"]);
+    with(json!(["/iso"]), &[]).fail(&[], 6, &["/iso", "not executable"]);
     with(json!([]), &[]).fail(&[], 6, &["neither Entrypoint nor Cmd"]);
 }
 

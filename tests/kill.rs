@@ -5,13 +5,17 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::docker_registry::DockerRegistry;
 use common::image::{Entry, noise};
-use common::site::{BUILD, INPUTS, Site, builder, iso, program};
+use common::left::{
+    assert_cache_is_good, assert_namespaces_gone, assert_no_cgroup, assert_no_mount, assert_nothing_runs,
+    children_of, network_namespaces,
+};
+use common::site::{BUILD, INPUTS, Site, builder, iso};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -21,6 +25,10 @@ enum Victim {
     CommandLinePolitely,
     CommandLine,
     Helper,
+    /// Pid 1 of the namespace around the container, the helper's child.
+    Worker,
+    /// Pid 1 of the container, the worker's child.
+    Init,
     Both,
 }
 
@@ -37,6 +45,16 @@ fn a_killed_command_line_leaves_nothing() {
 #[test]
 fn a_killed_helper_leaves_nothing() {
     try_often(Victim::Helper);
+}
+
+#[test]
+fn a_killed_worker_leaves_nothing() {
+    try_often(Victim::Worker);
+}
+
+#[test]
+fn a_killed_init_leaves_nothing() {
+    try_often(Victim::Init);
 }
 
 #[test]
@@ -62,16 +80,17 @@ fn try_often(victim: Victim) {
         site.configure_builder("# slow\n");
         println!("{victim:?} after {instant:?} of {whole:?}");
         let ended = strike(&site, victim, instant);
-        assert_nothing_runs(&site, &marker, victim);
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-        assert!(!mounts.contains(&*site.path("").to_string_lossy()), "{mounts}");
+        assert_nothing_runs(&site, &marker);
+        assert_namespaces_gone(&ended.networks);
+        assert_no_mount(&site);
         if victim != Victim::Both {
-            assert_undone(&site, ended);
+            assert_undone(&site, ended.how);
         }
         site.succeed(&[]);
         site.assert_outputs();
         site.assert_clean();
         assert_no_cgroup(&site);
+        assert_cache_is_good(&site);
     }
 }
 
@@ -90,6 +109,12 @@ fn older_outputs(site: &Site) {
     fs::write(site.volume().join("output-metadata.yaml"), metadata).unwrap();
 }
 
+struct Struck {
+    how: Ended,
+    /// The network namespaces of the run at the instant.
+    networks: Vec<PathBuf>,
+}
+
 /// How the struck run ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ended {
@@ -97,77 +122,37 @@ enum Ended {
     Otherwise,
 }
 
-fn strike(site: &Site, victim: Victim, instant: Duration) -> Ended {
+fn strike(site: &Site, victim: Victim, instant: Duration) -> Struck {
     let mut child = site.isogen(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(instant);
-    let helpers = children_of(&child);
-    let send = |pid: i32, signal: Signal| {
-        // it may have ended by itself
-        let _ = kill(Pid::from_raw(pid), signal);
+    let line = child.id() as i32;
+    let children = |pids: &[i32]| -> Vec<i32> { pids.iter().flat_map(|&pid| children_of(pid)).collect() };
+    let send = |pids: &[i32], signal: Signal| {
+        for &pid in pids {
+            // it may have ended by itself
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
     };
+    let helpers = children(&[line]);
+    let workers = children(&helpers);
+    let networks = network_namespaces(&workers);
     match victim {
-        Victim::CommandLinePolitely => send(child.id() as i32, Signal::SIGTERM),
-        Victim::CommandLine => send(child.id() as i32, Signal::SIGKILL),
-        Victim::Helper => helpers.iter().for_each(|&pid| send(pid, Signal::SIGKILL)),
+        Victim::CommandLinePolitely => send(&[line], Signal::SIGTERM),
+        Victim::CommandLine => send(&[line], Signal::SIGKILL),
+        Victim::Helper => send(&helpers, Signal::SIGKILL),
+        Victim::Worker => send(&workers, Signal::SIGKILL),
+        Victim::Init => send(&children(&workers), Signal::SIGKILL),
         Victim::Both => {
-            send(child.id() as i32, Signal::SIGSTOP);
-            children_of(&child).iter().for_each(|&pid| send(pid, Signal::SIGKILL));
-            send(child.id() as i32, Signal::SIGKILL);
+            send(&[line], Signal::SIGSTOP);
+            send(&children(&[line]), Signal::SIGKILL);
+            send(&[line], Signal::SIGKILL);
         }
     }
-    let status = child.wait().unwrap();
-    match status.success() {
+    let how = match child.wait().unwrap().success() {
         true => Ended::Well,
         false => Ended::Otherwise,
-    }
-}
-
-/// The helper processes of a run: the children of its command line.
-fn children_of(child: &Child) -> Vec<i32> {
-    processes().into_iter().filter(|pid| parent_of(*pid) == Some(child.id() as i32)).collect()
-}
-
-fn processes() -> Vec<i32> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-fn parent_of(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// Neither our processes of this site nor the builder's sleep, after a moment for the dying.
-fn assert_nothing_runs(site: &Site, marker: &str, victim: Victim) {
-    let until = Instant::now() + Duration::from_secs(10);
-    loop {
-        let alive: Vec<String> =
-            processes().into_iter().filter_map(|pid| belongs(pid, site, marker)).collect();
-        if alive.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < until, "{victim:?}: still alive: {alive:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Helpers and workers hold a file of the site open (its lock), containers sleep with the marker.
-fn belongs(pid: i32, site: &Site, marker: &str) -> Option<String> {
-    let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let command = String::from_utf8_lossy(&command).replace('\0', " ");
-    let is_ours = fs::read_link(format!("/proc/{pid}/exe"))
-        .is_ok_and(|exe| exe == fs::canonicalize(program()).unwrap());
-    let open = |root: &Path| -> bool {
-        let fds: Vec<PathBuf> = fs::read_dir(format!("/proc/{pid}/fd"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .collect();
-        fds.iter().any(|fd| fs::read_link(fd).is_ok_and(|target| target.starts_with(root)))
     };
-    let found = command.contains(marker) || (is_ours && open(site.path("").as_path()));
-    found.then(|| format!("{pid}: {command}"))
+    Struck { how, networks }
 }
 
 /// The secrets are gone, and the outputs are the older ones unless the run ended well. The helper
@@ -192,22 +177,6 @@ fn assert_undone(site: &Site, ended: Ended) {
         Ended::Well => assert_eq!(found, iso()),
         // a kill after the commit comes too late to undo anything
         Ended::Otherwise => assert!(found == b"older" || found == iso()),
-    }
-}
-
-fn assert_no_cgroup(site: &Site) {
-    let hierarchies =
-        fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
-    let runs: Vec<String> = fs::read_dir(site.path("state/logs"))
-        .unwrap()
-        .flatten()
-        .map(|log| log.path().file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
-    for hierarchy in hierarchies {
-        for run in &runs {
-            let cgroup = hierarchy.join(format!("airshipctl-{run}"));
-            assert!(!cgroup.exists(), "{}", cgroup.display());
-        }
     }
 }
 

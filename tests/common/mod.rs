@@ -8,5 +8,6 @@ pub mod faulty;
 pub mod guard;
 pub mod http;
 pub mod image;
+pub mod left;
 pub mod proxy;
 pub mod site;

@@ -220,6 +220,7 @@ impl State {
 
     /// Writes text for people, above the bars if there are some.
     fn say(&mut self, text: &str, now: Instant) {
+        let text = &harmless(text);
         let View::Bars { screen, pace } = &mut self.view else { return write(text) };
         let size = terminal_size().unwrap_or(Size { columns: 80, rows: 24 });
         let lines = match self.active {
@@ -235,6 +236,21 @@ impl State {
     fn record(&mut self, record: serde_json::Value, time: Duration) {
         write(&json::line(record, time));
     }
+}
+
+/// Images, registries and builders have their words quoted; none of them may command the terminal
+/// or turn the direction of writing (CVE-2021-42574).
+fn harmless(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => clean.push(character),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => clean.extend(character.escape_unicode()),
+            _ if character.is_control() => clean.extend(character.escape_default()),
+            _ => clean.push(character),
+        }
+    }
+    clean
 }
 
 fn has_bars(stage: Stage) -> bool {
@@ -271,5 +287,17 @@ fn terminal_size() -> Option<Size> {
 fn write(text: &str) {
     if !text.is_empty() {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_words_do_not_command_the_terminal() {
+        assert_eq!(harmless("plain ü\n\ttext"), "plain ü\n\ttext");
+        assert_eq!(harmless("\x1b[2J\r\u{7}"), "\\u{1b}[2J\\r\\u{7}");
+        assert_eq!(harmless("\u{9b}31m\u{202e}"), "\\u{9b}31m\\u{202e}");
     }
 }

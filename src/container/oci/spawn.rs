@@ -24,7 +24,14 @@ pub struct Helper {
     down: Option<ChildStdin>,
     up: Incoming<ChildStdout>,
     rung: Rung,
-    causes: Vec<String>,
+    causes: Causes,
+}
+
+/// What libcontainer only logged, until the helper has told of a failure; what comes then is about
+/// its consequences.
+enum Causes {
+    Collected(Vec<String>),
+    Told,
 }
 
 /// What a helper needs besides its job.
@@ -61,7 +68,8 @@ impl Helper {
         let missing = || Error::new(ErrorKind::Internal, format!("{}: no pipe", doing()));
         let down = child.stdin.take().ok_or_else(missing)?;
         let up = Incoming::new(child.stdout.take().ok_or_else(missing)?);
-        let helper = Self { child, down: Some(down), up, rung: rung.clone(), causes: Vec::new() };
+        let helper =
+            Self { child, down: Some(down), up, rung: rung.clone(), causes: Causes::Collected(Vec::new()) };
         helper.say(&Down::Job(Box::new(Job { version: VERSION, rung: rung.clone(), task })))?;
         Ok(helper)
     }
@@ -160,7 +168,15 @@ impl Helper {
                 idmap::write_subordinate(&self.rung, pid)?;
                 self.say(&Down::Mapped)?;
             }
-            Up::Log { level: Level::Cause, message } => self.causes.push(message),
+            Up::Log { level: Level::Cause, message } => match &mut self.causes {
+                Causes::Collected(causes) => causes.push(message),
+                Causes::Told => tracing::debug!("{message}"),
+            },
+            Up::Failed(error) => {
+                let error = self.explain(error);
+                self.causes = Causes::Told;
+                return Ok(Some(Up::Failed(error)));
+            }
             Up::Log { level: Level::Warn, message } => tracing::warn!("{message}"),
             Up::Log { level: Level::Info, message } => tracing::info!("{message}"),
             Up::Log { level: Level::Debug, message } => tracing::debug!("{message}"),
@@ -171,9 +187,15 @@ impl Helper {
 
     /// Adds the causes that libcontainer only logged; the first one lies deepest.
     pub fn explain(&self, error: Error) -> Error {
-        match self.causes.first() {
-            Some(cause) => error.because(cause.clone()),
-            None => error,
+        match &self.causes {
+            Causes::Collected(causes) => {
+                causes.iter().skip(1).for_each(|cause| tracing::debug!("{cause}"));
+                match causes.first() {
+                    Some(cause) => error.because(cause.clone()),
+                    None => error,
+                }
+            }
+            Causes::Told => error,
         }
     }
 

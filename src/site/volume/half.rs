@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::directory::{Directory, is_regular};
+use super::directory::{Directory, is_directory, is_regular};
 use super::journal::Journal;
 use super::stage::MARKER;
 use super::{metadata, outputs};
@@ -16,6 +16,9 @@ pub(super) fn written(volume: &Directory, aside: &Directory, journal: &Journal) 
     // the image before the metadata: without that nobody would find it again
     let image = image(volume, aside, journal);
     let names = journal.outputs.names().map(PathBuf::from).filter(|name| !journal.older.contains(name));
+    // a directory in an output's place is left: no run could be finished that tried to remove it as a file
+    let names =
+        names.filter(|name| !volume.stat(name).is_ok_and(|found| found.as_ref().is_some_and(is_directory)));
     image.into_iter().chain(temporaries(volume, journal)).chain(names).collect()
 }
 

@@ -17,6 +17,9 @@ use super::stage::MARKER;
 use super::{Outputs, Volume};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
+/// A file of holes costs its maker nothing, and whoever sums it up hours.
+const LARGEST_IMAGE: u64 = 64 << 30;
+
 /// Where the outputs are and what is known of the time before them.
 pub(super) struct Place<'v> {
     pub volume: &'v Volume,
@@ -49,6 +52,11 @@ impl Place<'_> {
         let stat = self.check_file(&file, &path, "image")?;
         if stat.st_size == 0 {
             return Err(failed(format!("image {} is empty", path.display())));
+        }
+        if stat.st_size as u64 > LARGEST_IMAGE {
+            let what =
+                format!("image {} is {} bytes large, which no boot image is", path.display(), stat.st_size);
+            return Err(failed(what).hint("see the builder's log"));
         }
         check_sums(&mut file, metadata)?;
         keep(&file, &self.volume.host.join(&path))?;

@@ -25,6 +25,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, execv, fork};
 use oci_spec::runtime::{Capability, Spec};
 
+use super::binfmt::Emulator;
+use super::entrypoint;
 use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Up, send};
 use crate::container::oci::seccomp::Filters;
@@ -39,6 +41,8 @@ pub struct Exec {
     pub filters: Filters,
     /// The builder's.
     pub capabilities: Vec<Capability>,
+    /// What this host runs programs of other processors with.
+    pub emulators: Vec<Emulator>,
 }
 
 impl Executor for Exec {
@@ -65,8 +69,16 @@ impl Executor for Exec {
         }
     }
 
-    fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
-        Ok(())
+    /// Before the inputs are written, as the image's User and in its root.
+    fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
+        let Some(process) = spec.process() else { return Ok(()) };
+        entrypoint::check(process, Path::new("/"), &self.emulators).map_err(|error| {
+            let text = error.to_string();
+            // SAFETY: the pipe is open until exec, and it is not ours to close
+            let up = ManuallyDrop::new(unsafe { File::from_raw_fd(self.up) });
+            let _ = send(&*up, &Up::Failed(error));
+            ExecutorValidationError::ArgValidationError(text)
+        })
     }
 }
 

@@ -1,8 +1,11 @@
 //! The helper process: freshly executed, single-threaded, in a process group of its own.
 
+mod binfmt;
 mod cgroup;
 mod devices;
+mod elf;
 mod enter;
+mod entrypoint;
 mod events;
 mod executor;
 mod feed;
@@ -11,12 +14,14 @@ mod meter;
 mod network;
 mod overlay;
 mod reap;
+mod remove;
 pub mod run;
 pub mod shell;
 mod trial;
 mod unpack;
 mod user;
 mod view;
+mod volume;
 mod workdir;
 mod worker;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::run::RunTask;
-use super::{cgroup, shell, user};
+use super::{cgroup, remove, shell, user};
 use crate::container::record;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::site::volume;
@@ -56,14 +56,14 @@ pub fn reap(run_dir: &Path) -> Result<serde_json::Value> {
 
 /// Processes of a killed run may still be on their way out and write, so a few tries.
 pub fn remove_tree(path: &Path) -> Result<()> {
-    let mut removed = std::fs::remove_dir_all(path);
+    let mut removed = remove::tree(path);
     for _ in 0..20 {
         match &removed {
             Ok(()) => break,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(_) => {
                 std::thread::sleep(Duration::from_millis(50));
-                removed = std::fs::remove_dir_all(path);
+                removed = remove::tree(path);
             }
         }
     }

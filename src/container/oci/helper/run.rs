@@ -12,6 +12,7 @@ use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
 use super::user::User;
+use super::volume::Attributes;
 use super::worker::{self, Worker};
 use super::{Channels, reap};
 use crate::container::oci::capabilities;
@@ -61,9 +62,11 @@ pub enum NetworkMode {
 /// Runs the container, then waits until the command line has judged the outputs and closes the
 /// pipe; then finishes what the journal of the volume says, and removes the record.
 pub fn run(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<serde_json::Value> {
+    let volume = Attributes::of(&task.volume);
     if let Err(error) = supervise(channels, rung, task) {
         tell(channels, &Up::Failed(error));
     }
+    warn_of(volume.restore());
     warn_of(reap::after_builder(task));
     tell(channels, &Up::Stopped);
     while let Ok(Some(message)) = channels.down.next() {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::run::{NetworkMode, RunTask, Seccomp};
 use super::user::User;
 use super::worker::{self, Worker};
-use super::{Channels, cgroup, limits, overlay, reap, run};
+use super::{Channels, binfmt, cgroup, limits, overlay, reap, run};
 use crate::container::oci::protocol::{Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -118,6 +118,8 @@ fn adapt(mut spec: Spec, task: &ShellTask, cgroup: &Path) -> Result<Spec> {
 }
 
 fn work(channels: &mut Channels, rung: &Rung, task: &ShellTask, own: &RunTask) -> Result<()> {
+    // before this process has a /proc of its own
+    let emulators = binfmt::registered(Path::new(binfmt::DIR));
     let mut own = own.clone();
     worker::namespaces(rung, own.network)?.adapt(&mut own.spec)?;
     let children = worker::child_signals()?;
@@ -130,7 +132,7 @@ fn work(channels: &mut Channels, rung: &Rung, task: &ShellTask, own: &RunTask) -
     for (fd, number) in task.stdio.iter().zip(0..) {
         dup2(*fd, number).doing(ErrorKind::Internal, || "handing on standard input and output".into())?;
     }
-    let container = worker::create(&own, &channels.up)?;
+    let container = worker::create(&own, &channels.up, emulators)?;
     let init = worker::init_of(&container)?;
     worker::start(&container)?;
     send(&channels.up, &Up::Started)?;

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{FchownatFlags, fchownat};
 use oci_spec::runtime::UserBuilder;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 
+use crate::container::oci::idmap::Range;
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// Larger than any real passwd or group file.
 const MAX_FILE: u64 = 4 << 20;
+/// As in Docker-compatible engines.
+const MAX_ID: u32 = i32::MAX as u32;
 
 /// Numbers inside the container.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -34,9 +37,30 @@ impl User {
     }
 }
 
+impl User {
+    /// Ids that are not mapped cannot be taken on.
+    fn fit(&mut self, text: &str, uids: u64, gids: u64) -> Result<()> {
+        for (what, id, count) in [("user", self.uid, uids), ("group", self.gid, gids)] {
+            if u64::from(id) >= count {
+                let text = format!(
+                    "the image's User {text:?} is {what} {id}, and this host gives the container only {count} ids"
+                );
+                return Err(Error::new(ErrorKind::Builder, text)
+                    .hint("give this user a larger range in /etc/subuid and /etc/subgid, or run as root"));
+            }
+        }
+        self.additional_gids.retain(|&gid| u64::from(gid) < gids);
+        Ok(())
+    }
+}
+
 /// `user`, `uid`, `user:group`, `uid:gid`, or nothing for root. With a single id everybody is 0.
 pub fn resolve(root: &Path, text: &str, rung: &Rung) -> Result<User> {
-    let user = look_up(text, &read(root, "etc/passwd")?, &read(root, "etc/group")?)?;
+    let mut user = look_up(text, &read(root, "etc/passwd")?, &read(root, "etc/group")?)?;
+    if let Rung::Subordinate { uids, gids, .. } = rung {
+        let count = |ranges: &[Range]| 1 + ranges.iter().map(|range| u64::from(range.count)).sum::<u64>();
+        user.fit(text, count(uids), count(gids))?;
+    }
     if user.uid != 0 && matches!(rung, Rung::Emulated { .. } | Rung::Single { .. }) {
         tracing::warn!("the image wants user {text}; with a single id the builder runs as 0");
         return Ok(User::default());
@@ -50,10 +74,13 @@ fn look_up(text: &str, passwd: &str, group: &str) -> Result<User> {
         None => (text, None),
     };
     let unknown = |what: &str, name: &str| {
+        let table = if what == "user" { (passwd, "/etc/passwd") } else { (group, "/etc/group") };
+        let why = if table.0.is_empty() { format!(": it has no {}", table.1) } else { String::new() };
         Error::new(
             ErrorKind::Builder,
-            format!("the image's User names {what} {name:?}, which it does not have"),
+            format!("the image's User names {what} {name:?}, which it does not have{why}"),
         )
+        .hint(format!("add it to {} of the image, or have User name it by its number", table.1))
     };
     let entry = rows(passwd).find(|row| row[0] == name || (row.get(2) == Some(&name) && !name.is_empty()));
     let number = |row: &[&str], column: usize| row.get(column).and_then(|field| field.parse::<u32>().ok());
@@ -71,6 +98,11 @@ fn look_up(text: &str, passwd: &str, group: &str) -> Result<User> {
             .ok_or_else(|| unknown("group", group_name))?,
         None => entry.as_ref().and_then(|row| number(row, 3)).unwrap_or(0),
     };
+    // setresuid(2) would take 4294967295 for "leave it as it is"
+    if let Some(id) = [uid, gid].into_iter().find(|&id| id > MAX_ID) {
+        let text = format!("the image's User {text:?} means id {id}, and ids go up to {MAX_ID}");
+        return Err(Error::new(ErrorKind::Builder, text).hint("build the image with a User in that range"));
+    }
     let additional_gids = match (&entry, group_name) {
         (Some(row), None) => memberships(group, row[0], gid),
         _ => Vec::new(),
@@ -94,18 +126,21 @@ fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
 fn read(root: &Path, path: &str) -> Result<String> {
     let doing = || format!("reading /{path} of the image");
     let dir = File::open(root).doing(ErrorKind::Builder, doing)?;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let opened = rustix::fs::openat2(
-        &dir,
-        path,
-        flags,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-    );
-    let file = match opened {
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(String::new()),
-        other => File::from(other.doing(ErrorKind::Builder, doing)?),
+    let open = |flags: OFlags| {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        rustix::fs::openat2(&dir, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
     };
+    let found = match open(OFlags::PATH) {
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(String::new()),
+        other => {
+            rustix::fs::fstat(other.doing(ErrorKind::Builder, doing)?).doing(ErrorKind::Builder, doing)?
+        }
+    };
+    // opening a device may do something, and a FIFO may wait
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        return Err(Error::new(ErrorKind::Builder, format!("{}: it is not a regular file", doing())));
+    }
+    let file = File::from(open(OFlags::RDONLY | OFlags::NONBLOCK).doing(ErrorKind::Builder, doing)?);
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes).doing(ErrorKind::Builder, doing)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -159,10 +194,31 @@ mod tests {
 
     #[test]
     fn unknown_names_are_errors() {
-        for text in ["nobody", "build:nogroup", "nobody:users"] {
+        for text in
+            ["nobody", "build:nogroup", "nobody:users", "99999999999", "-1", "1000:-1", "build:users:x"]
+        {
             let error = look_up(text, PASSWD, GROUP).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Builder);
             assert!(error.to_string().contains("does not have"), "{error}");
         }
+    }
+
+    #[test]
+    fn ids_out_of_range_are_errors() {
+        for text in ["4294967295", "2147483648", "0:4294967295"] {
+            let error = look_up(text, PASSWD, GROUP).unwrap_err();
+            assert!(error.to_string().contains("up to 2147483647"), "{error}");
+        }
+        let mut user = of("build");
+        assert!(user.fit("build", 1001, 101).is_ok() && user.additional_gids == [6]);
+        assert!(user.fit("build", 1001, 6).unwrap_err().to_string().contains("only 6 ids"));
+        assert!(user.fit("build", 1000, 101).unwrap_err().to_string().contains("only 1000 ids"));
+    }
+
+    #[test]
+    fn an_image_without_tables_has_numbers_only() {
+        assert_eq!(look_up("7", "", "").unwrap(), User { uid: 7, gid: 0, additional_gids: vec![] });
+        let error = look_up("build", "", "").unwrap_err();
+        assert!(error.to_string().ends_with("it has no /etc/passwd"), "{error}");
     }
 }

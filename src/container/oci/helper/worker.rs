@@ -21,7 +21,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
 use super::view::View;
-use super::{Channels, devices, limits, network, overlay, trial, user, workdir};
+use super::{Channels, binfmt, devices, entrypoint, events, limits, network, overlay, trial, user, workdir};
 use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
@@ -112,6 +112,8 @@ pub fn namespaces(rung: &Rung, network: NetworkMode) -> Result<View> {
 
 /// The whole run, from the mounts to the builder's exit code.
 pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> {
+    // before this process has a /proc of its own
+    let emulators = binfmt::registered(Path::new(binfmt::DIR));
     let mut task = task.clone();
     let view = namespaces(rung, task.network)?;
     view.warn();
@@ -120,10 +122,12 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     let root = overlay::mount_root(&task.rootfs, &task.run_dir)?;
     let user = user::resolve(&root, &task.user, rung)?;
     if let Some(process) = task.spec.process() {
+        entrypoint::check_words(process)?;
         workdir::make(&root, process.cwd())?;
     }
+    workdir::check_mount_points(&root, &task.spec, &task.volume)?;
     super::run::write_config(&task, &root, &user)?;
-    let container = create(&task, &channels.up)?;
+    let container = create(&task, &channels.up, emulators)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -154,12 +158,12 @@ pub fn child_signals() -> Result<SignalFd> {
         .doing(ErrorKind::Internal, || "waiting for signals".into())
 }
 
-pub fn create(task: &RunTask, up: &File) -> Result<Container> {
+pub fn create(task: &RunTask, up: &File, emulators: Vec<binfmt::Emulator>) -> Result<Container> {
     let state = task.run_dir.join("state");
     std::fs::create_dir_all(&state).doing(ErrorKind::Host, || format!("creating {}", state.display()))?;
     let capabilities = capabilities::bounding(task.spec.process().as_ref());
     let filters = Filters::compile(task.seccomp, &capabilities)?;
-    let executor = Exec { up: up.as_raw_fd(), filters, capabilities };
+    let executor = Exec { up: up.as_raw_fd(), filters, capabilities, emulators };
     let build = || {
         ContainerBuilder::new(task.id.clone(), SyscallType::default())
             .with_executor(executor)
@@ -171,7 +175,8 @@ pub fn create(task: &RunTask, up: &File) -> Result<Container> {
             .with_detach(false)
             .build()
     };
-    let container = build().doing(ErrorKind::Builder, || "creating the container".into())?;
+    let container =
+        build().map_err(|error| events::explained_by_events(up, "creating the container", &error))?;
     devices::restrict(&task.spec)?;
     Ok(container)
 }

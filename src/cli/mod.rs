@@ -1,6 +1,7 @@
 //! The command line: clap's types, terminal output, and the exit code. No logic.
 
 mod completion;
+mod doctor;
 mod image;
 mod isogen;
 mod log;
@@ -49,6 +50,7 @@ enum Command {
     /// Bootstrap the ephemeral node.
     #[command(subcommand)]
     Bootstrap(Bootstrap),
+    Doctor(doctor::DoctorArgs),
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -120,6 +122,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, console: &Console) -> Result<()> {
     match cli.command {
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Doctor(args) => doctor::run(args),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),

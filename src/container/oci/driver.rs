@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use super::capabilities;
+use super::checks;
 use super::helper::run::{NetworkMode, RunTask, Seccomp};
 use super::helper::{cgroup_path, enforces_devices};
 use super::leftovers::{self, About};
@@ -49,9 +50,7 @@ impl OciDriver {
     }
 
     fn try_rung(&self, rung: &Rung) -> Result<()> {
-        Helper::spawn(rung, Task::Probe, Surroundings::default())?
-            .call(Some(&self.options.interrupt))
-            .map(drop)
+        checks::probe(rung, &self.options.interrupt)
     }
 
     /// The image and its rootfs in this mapping, from a cache or made now. Blobs that turn out to be
@@ -214,7 +213,8 @@ impl Container for OciDriver {
         let Options { cache, additional_caches, state, .. } = &self.options;
         let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
         // fails before anything is fetched that could not be used
-        let store = store.for_unpacking()?;
+        let store =
+            store.for_unpacking().map_err(|error| checks::pointing(error.of_check("rootfs-place")))?;
         let lock = store.lock_shared()?;
         let (image, rootfs, origin) = self.prepare(&store, &rung)?;
         progress.note(Event::Rootfs { path: &rootfs, mapping: &rung.mapping(), origin });

@@ -28,7 +28,7 @@ pub fn subordinate_ranges(uid: u32) -> Option<(Vec<Range>, Vec<Range>)> {
 }
 
 /// Read by hand: a static executable cannot load the name service's modules.
-fn user_name(passwd: &str, uid: u32) -> Option<String> {
+pub(super) fn user_name(passwd: &str, uid: u32) -> Option<String> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -36,7 +36,7 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
     })
 }
 
-fn parse_ranges(table: &str, uid: u32, name: Option<&str>) -> Vec<Range> {
+pub(super) fn parse_ranges(table: &str, uid: u32, name: Option<&str>) -> Vec<Range> {
     let range = |line: &str| {
         let mut fields = line.trim().split(':');
         let owner = fields.next()?;
@@ -47,7 +47,7 @@ fn parse_ranges(table: &str, uid: u32, name: Option<&str>) -> Vec<Range> {
     table.lines().filter_map(range).collect()
 }
 
-fn find_program(name: &str) -> Option<PathBuf> {
+pub(super) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }

@@ -96,7 +96,7 @@ impl Rung {
 /// Climbs down until a rung holds: the first candidate that `probe` accepts. Fails with
 /// [`ErrorKind::Host`] and the reason of every rung when none does.
 pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Result<Rung> {
-    super::kernel::check()?;
+    super::kernel::check().map_err(|error| super::checks::pointing(error.of_check("kernel")))?;
     let mut failed: Option<Error> = None;
     for rung in candidates {
         if let Some(error) = &failed {
@@ -112,9 +112,8 @@ pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Res
             Err(error) => failed = Some(error.context(format!("running containers {}", rung.describe()))),
         }
     }
-    Err(failed
-        .unwrap_or_else(|| Error::new(ErrorKind::Host, "no way to run containers"))
-        .of_kind(ErrorKind::Host))
+    let failed = failed.unwrap_or_else(|| Error::new(ErrorKind::Host, "no way to run containers"));
+    Err(super::checks::pointing(failed.of_kind(ErrorKind::Host)))
 }
 
 #[cfg(test)]

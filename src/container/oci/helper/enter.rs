@@ -5,6 +5,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::Channels;
+use super::check::step;
 use crate::container::oci::idmap;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
@@ -13,21 +14,20 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 /// Enters the mapping of `rung`; afterwards this process is user 0 with all capabilities of it.
 pub fn mapping(rung: &Rung, channels: &mut Channels) -> Result<()> {
     match rung {
-        Rung::Root => drop_groups(),
+        Rung::Root => step("user-0", drop_groups),
         Rung::Emulated { uid, gid } | Rung::Single { uid, gid } => {
-            new_user_namespace()?;
-            idmap::write_single(*uid, *gid).map_err(restricted)?;
-            become_zero()
+            step("user-namespace", new_user_namespace)?;
+            step("id-maps", || idmap::write_single(*uid, *gid).map_err(restricted))?;
+            step("user-0", become_zero)
         }
         Rung::Subordinate { .. } => {
-            new_user_namespace()?;
+            step("user-namespace", new_user_namespace)?;
             send(&channels.up, &Up::NeedMaps { pid: std::process::id() as i32 })?;
             match channels.down.next()? {
                 Some(Down::Mapped) => {}
                 _ => return Err(Error::new(ErrorKind::Host, "the id maps were not written")),
             }
-            drop_groups()?;
-            become_zero()
+            step("user-0", || drop_groups().and_then(|()| become_zero()))
         }
     }
 }

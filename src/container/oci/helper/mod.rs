@@ -1,6 +1,7 @@
 //! The helper process: freshly executed, single-threaded, in a process group of its own.
 
 mod cgroup;
+mod check;
 mod enter;
 mod events;
 mod executor;
@@ -52,9 +53,15 @@ pub fn main() -> u8 {
 
 fn work(channels: &mut Channels) -> Result<serde_json::Value> {
     let job = channels.job()?;
+    if let Task::Check { .. } = job.task {
+        check::listen(channels)?;
+    }
     enter::mapping(&job.rung, channels)?;
     match job.task {
-        Task::Probe => worker::probe(channels, &job.rung),
+        Task::Probe => worker::try_out(channels, &job.rung, |_| Ok(())),
+        Task::Check { upper } => {
+            worker::try_out(channels, &job.rung, |root| check::further(root, upper.as_deref()))
+        }
         Task::Unpack { cache, layers } => unpack::unpack(channels, &job.rung, &cache, &layers),
         Task::Sweep { cache } => unpack::sweep(&job.rung, &cache),
         Task::Run(task) => run::run(channels, &job.rung, &task),

@@ -14,10 +14,7 @@ use crate::error::{Doing, ErrorKind, Result};
 /// Where the file system of `run_dir` cannot be an upper layer (an overlay itself, NFS), the upper
 /// layer lies in memory.
 pub fn mount_root(lower: &Path, run_dir: &Path) -> Result<PathBuf> {
-    let merged = run_dir.join("merged");
-    make_dir(&merged)?;
-    let layers = run_dir.join("overlay");
-    make_dir(&layers)?;
+    let (merged, layers) = make_dirs(run_dir)?;
     if let Err(error) = mount_layers(lower, &layers, &merged) {
         tracing::debug!("{error}; the container's root goes to memory");
         mount(Some("tmpfs"), &layers, Some("tmpfs"), MsFlags::MS_NODEV, Some("mode=0700"))
@@ -25,6 +22,19 @@ pub fn mount_root(lower: &Path, run_dir: &Path) -> Result<PathBuf> {
         mount_layers(lower, &layers, &merged)?;
     }
     Ok(merged)
+}
+
+/// The same, where the upper layer is to be below `run_dir` or nowhere.
+pub fn mount_without_memory(lower: &Path, run_dir: &Path) -> Result<()> {
+    let (merged, layers) = make_dirs(run_dir)?;
+    mount_layers(lower, &layers, &merged)
+}
+
+fn make_dirs(run_dir: &Path) -> Result<(PathBuf, PathBuf)> {
+    let (merged, layers) = (run_dir.join("merged"), run_dir.join("overlay"));
+    make_dir(&merged)?;
+    make_dir(&layers)?;
+    Ok((merged, layers))
 }
 
 fn mount_layers(lower: &Path, layers: &Path, merged: &Path) -> Result<()> {

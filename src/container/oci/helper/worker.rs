@@ -18,6 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
+use super::check::{separate, step};
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
 use super::{Channels, cgroup, network, overlay, user, workdir};
@@ -39,7 +40,9 @@ impl Worker {
     /// pipe. Only one worker for a process: every later child would land in the same namespace.
     pub fn start(channels: &mut Channels, work: impl FnOnce(&mut Channels) -> Result<()>) -> Result<Self> {
         let doing = || "starting the worker".to_owned();
-        unshare(CloneFlags::CLONE_NEWPID).doing(ErrorKind::Host, || "creating a pid namespace".into())?;
+        step("pid-namespace", || {
+            unshare(CloneFlags::CLONE_NEWPID).doing(ErrorKind::Host, || "creating a pid namespace".into())
+        })?;
         let (life, alive) = pipe().doing(ErrorKind::Internal, doing)?;
         let (parent_alive, parent) = pipe().doing(ErrorKind::Internal, doing)?;
         // SAFETY: this process has one thread, so the child may do anything
@@ -75,17 +78,24 @@ fn die_with(parent_alive: &OwnedFd) -> Result<()> {
     }
 }
 
-/// Everything that a run asks of this host, tried out and thrown away.
-pub fn probe(channels: &mut Channels, rung: &Rung) -> Result<serde_json::Value> {
+/// Everything that a run asks of this host, tried out and thrown away; `further` gets the root.
+pub fn try_out(
+    channels: &mut Channels,
+    rung: &Rung,
+    further: impl FnOnce(&Path) -> Result<()>,
+) -> Result<serde_json::Value> {
     let worker = Worker::start(channels, |_| {
         namespaces(rung, NetworkMode::None)?;
         // in this mount namespace alone; any directory that exists everywhere will do
         let scratch = Path::new("/dev");
-        mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
-            .doing(ErrorKind::Host, || "mounting a tmpfs".into())?;
         let lower = scratch.join("lower");
-        std::fs::create_dir(&lower).doing(ErrorKind::Host, || "writing to a tmpfs".into())?;
-        overlay::mount_root(&lower, scratch).map(drop)
+        step("tmpfs", || {
+            mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
+                .doing(ErrorKind::Host, || "mounting a tmpfs".into())?;
+            std::fs::create_dir(&lower).doing(ErrorKind::Host, || "writing to a tmpfs".into())
+        })?;
+        let root = step("overlay", || overlay::mount_root(&lower, scratch))?;
+        further(&root)
     })?;
     match worker.wait()? {
         WaitStatus::Exited(_, 0) => Ok(serde_json::Value::Null),
@@ -96,20 +106,28 @@ pub fn probe(channels: &mut Channels, rung: &Rung) -> Result<serde_json::Value> 
 /// The namespaces around the container: mounts with a /proc of this pid namespace, the cgroup
 /// view, and the network.
 fn namespaces(rung: &Rung, network: NetworkMode) -> Result<()> {
+    step("mount-namespace", mount_namespace)?;
+    separate("proc-mount", mount_proc)?;
+    if rung.is_rootless() {
+        separate("cgroup-view", cgroup::version_2_view)?;
+    }
+    match network {
+        NetworkMode::None => separate("network-namespace", network::loopback_only),
+        NetworkMode::Host => Ok(()),
+    }
+}
+
+fn mount_namespace() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).doing(ErrorKind::Host, || "creating a mount namespace".into())?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
-        .doing(ErrorKind::Host, || "cutting mounts off from the host's (/ must be a mount point)".into())?;
+        .doing(ErrorKind::Host, || "cutting mounts off from the host's (/ must be a mount point)".into())
+}
+
+fn mount_proc() -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
         .doing(ErrorKind::Host, || "mounting /proc".into())
-        .map_err(|error| error.hint("inside a container, /proc must not be masked (Docker: --security-opt systempaths=unconfined)"))?;
-    if rung.is_rootless() {
-        cgroup::version_2_view()?;
-    }
-    match network {
-        NetworkMode::None => network::loopback_only(),
-        NetworkMode::Host => Ok(()),
-    }
+        .map_err(|error| error.hint("inside a container, /proc must not be masked (Docker: --security-opt systempaths=unconfined)"))
 }
 
 /// The whole run, from the mounts to the builder's exit code.

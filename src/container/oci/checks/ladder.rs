@@ -1,0 +1,205 @@
+//! The ladder as a run climbs it, and for each rung why it holds or not.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tracing::subscriber::{NoSubscriber, with_default};
+
+use super::{Check, Status};
+use crate::container::driver::Rootless;
+use crate::container::oci::protocol::{Task, Up};
+use crate::container::oci::rung::{self, Rung};
+use crate::container::oci::spawn::{Helper, Surroundings};
+use crate::error::{Error, Result};
+use crate::image::rootfs::Mapping;
+use crate::interrupt::Interrupt;
+
+/// All rungs, best first, and the one that a run takes.
+pub struct Ladder {
+    pub verdicts: Vec<Verdict>,
+    pub taken: Result<Taken>,
+}
+
+/// The rung of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Taken {
+    pub rung: &'static str,
+    /// As the log of a run says it.
+    pub description: String,
+    /// Which rootfses it runs from.
+    #[serde(skip)]
+    pub mapping: Mapping,
+}
+
+/// One rung.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    pub rung: &'static str,
+    pub holds: bool,
+    /// The first check that fails.
+    pub check: Option<String>,
+    pub reason: Option<String>,
+    pub fix: Option<String>,
+    /// The steps to a container, in order; none where it is not for this user.
+    pub checks: Vec<Check>,
+}
+
+/// Whether containers can run on this rung: what every run asks first.
+pub fn probe(rung: &Rung, interrupt: &Interrupt) -> Result<()> {
+    Helper::spawn(rung, Task::Probe, Surroundings::default())?.call(Some(interrupt)).map(drop)
+}
+
+/// Climbs as a run with this wish does, then looks at each rung by itself. `upper` is a directory for
+/// a trial of an overlay's upper layer, which leaves nothing. Only an interrupt is an error.
+pub fn ladder(wish: Rootless, upper: Option<&Path>, interrupt: &Interrupt) -> Result<Ladder> {
+    // what the climb would log is in the result
+    with_default(NoSubscriber::default(), || climb(wish, upper, interrupt))
+}
+
+fn climb(wish: Rootless, upper: Option<&Path>, interrupt: &Interrupt) -> Result<Ladder> {
+    let tried: RefCell<Vec<(Rung, Result<()>)>> = RefCell::default();
+    let trial = |rung: &Rung| {
+        let outcome = probe(rung, interrupt);
+        tried.borrow_mut().push((rung.clone(), outcome.clone()));
+        outcome
+    };
+    let taken = rung::choose(candidates(wish), trial);
+    interrupt.check()?;
+    let tried = tried.into_inner();
+    let mut verdicts = Vec::new();
+    for kind in [Rootless::Root, Rootless::Subid, Rootless::Emulate, Rootless::Single] {
+        let known = tried.iter().find(|(rung, _)| kind_of(rung) == kind).cloned();
+        let known = known.or_else(|| {
+            let rung = candidates(kind).into_iter().next()?;
+            let outcome = probe(&rung, interrupt);
+            Some((rung, outcome))
+        });
+        interrupt.check()?;
+        verdicts.push(match known {
+            Some((rung, outcome)) => judge(&rung, outcome, upper, interrupt),
+            None => out_of_reach(kind),
+        });
+    }
+    let taken = taken.map(|rung| Taken {
+        rung: name(kind_of(&rung)),
+        description: rung.describe(),
+        mapping: rung.mapping(),
+    });
+    Ok(Ladder { verdicts, taken })
+}
+
+/// The rungs that a run with this wish tries.
+fn candidates(wish: Rootless) -> Vec<Rung> {
+    let all = Rung::candidates();
+    all.into_iter().filter(|rung| wish == Rootless::Auto || kind_of(rung) == wish).collect()
+}
+
+fn kind_of(rung: &Rung) -> Rootless {
+    match rung {
+        Rung::Root => Rootless::Root,
+        Rung::Subordinate { .. } => Rootless::Subid,
+        Rung::Emulated { .. } => Rootless::Emulate,
+        Rung::Single { .. } => Rootless::Single,
+    }
+}
+
+/// As `--rootless` has it.
+fn name(kind: Rootless) -> &'static str {
+    match kind {
+        Rootless::Auto => "auto",
+        Rootless::Root => "root",
+        Rootless::Subid => "subid",
+        Rootless::Emulate => "emulate",
+        Rootless::Single => "single",
+    }
+}
+
+fn judge(rung: &Rung, outcome: Result<()>, upper: Option<&Path>, interrupt: &Interrupt) -> Verdict {
+    let checks = steps(rung, upper.map(Path::to_owned), interrupt);
+    let failed = outcome.err();
+    let text = |of: fn(&Error) -> Option<&str>| failed.as_ref().and_then(of).map(str::to_owned);
+    Verdict {
+        rung: name(kind_of(rung)),
+        holds: failed.is_none(),
+        check: text(Error::check),
+        reason: failed.as_ref().map(ToString::to_string),
+        fix: text(Error::hint_text),
+        checks,
+    }
+}
+
+/// Takes the steps of the probe once more and those behind them, each told of.
+fn steps(rung: &Rung, upper: Option<PathBuf>, interrupt: &Interrupt) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let task = Task::Check { upper };
+    let outcome = Helper::spawn(rung, task, Surroundings::default()).and_then(|helper| {
+        helper.call_noting(Some(interrupt), |said| {
+            if let Up::Checked { name, error } = said {
+                checks.push(step(&name, error.as_ref()));
+            }
+        })
+    });
+    // the maps are written from out here, and a helper that is killed tells nothing
+    if let Err(error) = outcome
+        && checks.iter().all(|check| check.status != Status::Fail)
+    {
+        checks.push(Check::fail(error.check().unwrap_or("helper"), &error));
+    }
+    checks
+}
+
+fn step(name: &str, error: Option<&Error>) -> Check {
+    match error {
+        None => Check::ok(name, ""),
+        Some(error) if name == "overlay-upper" => {
+            Check::warn(name, format!("{error}: the container's own layer goes to memory"))
+                .with_fix("name a directory on a local disk with --state-dir")
+        }
+        Some(error) => Check::fail(name, error),
+    }
+}
+
+/// Why a rung is not even tried.
+fn out_of_reach(kind: Rootless) -> Verdict {
+    let uid = nix::unistd::geteuid();
+    let (check, reason, fix) = match kind {
+        Rootless::Root => {
+            ("caller", format!("the caller is user {uid}, not root"), Some("run it as root".into()))
+        }
+        Rootless::Subid if uid.is_root() => ("caller", "root needs no subordinate ids".to_owned(), None),
+        Rootless::Subid => {
+            let found = super::subordinate::subordinate();
+            ("subordinate-ids", found.message, found.fix)
+        }
+        _ => ("caller", format!("runs of user {uid} do not try it"), None),
+    };
+    Verdict {
+        rung: name(kind),
+        holds: false,
+        check: Some(check.to_owned()),
+        reason: Some(reason),
+        fix,
+        checks: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_rung_out_of_reach_says_why_and_how() {
+        let verdict = out_of_reach(Rootless::Root);
+        assert!(!verdict.holds && verdict.checks.is_empty());
+        assert_eq!(verdict.check.as_deref(), Some("caller"));
+    }
+
+    #[test]
+    fn only_the_upper_layer_may_fail() {
+        let error = Error::new(ErrorKind::Host, "no");
+        assert_eq!(step("overlay-upper", Some(&error)).status, Status::Warn);
+        assert_eq!(step("overlay", Some(&error)).status, Status::Fail);
+    }
+}

@@ -79,7 +79,7 @@ pub enum Area {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outlook {
     /// `None` where none holds.
-    pub rung: Option<&'static str>,
+    pub rung: Option<Rootless>,
     /// The rung in the words of a run's log.
     pub description: Option<String>,
     /// The exit code that the run would end with before its builder starts, or 0.
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn taken() -> Result<Taken> {
-        Ok(Taken { rung: "root", description: "as root".into(), mapping: Mapping::root() })
+        Ok(Taken { rung: Rootless::Root, description: "as root".into(), mapping: Mapping::root() })
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
             failed(Area::State, "state", ErrorKind::Usage),
         ];
         let run = outlook(&taken(), &found);
-        assert_eq!((run.code, run.check.as_deref(), run.rung), (4, Some("cache"), Some("root")));
+        assert_eq!((run.code, run.check.as_deref(), run.rung), (4, Some("cache"), Some(Rootless::Root)));
         let none = Err(Error::new(ErrorKind::Host, "no").of_check("user-namespace"));
         let run = outlook(&none, &found);
         assert_eq!((run.code, run.check.as_deref(), run.rung), (5, Some("user-namespace"), None));

@@ -9,7 +9,7 @@ use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::interrupt::Interrupt;
 use clap::{Args, ValueEnum};
 
-use super::isogen::state_dir;
+use super::isogen::{parse, state_dir};
 use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
 
@@ -47,8 +47,8 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "DIR", env = "AIRSHIP_STATE_DIR")]
     state_dir: Option<PathBuf>,
     /// The way to run containers that a run would be told to take.
-    #[arg(long, value_name = "RUNG", default_value = "auto")]
-    rootless: Rung,
+    #[arg(long, value_name = "HOW", default_value_t, value_parser = parse::<Rootless>)]
+    rootless: Rootless,
     /// Form of the result.
     #[arg(long, value_name = "FORM", default_value = "text")]
     output: Output,
@@ -61,27 +61,6 @@ pub struct DoctorArgs {
 enum Output {
     Text,
     Json,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Rung {
-    Auto,
-    Root,
-    Subid,
-    Emulate,
-    Single,
-}
-
-impl From<Rung> for Rootless {
-    fn from(rung: Rung) -> Self {
-        match rung {
-            Rung::Auto => Self::Auto,
-            Rung::Root => Self::Root,
-            Rung::Subid => Self::Subid,
-            Rung::Emulate => Self::Emulate,
-            Rung::Single => Self::Single,
-        }
-    }
 }
 
 /// Prints the report. What a run would fail at is the error of this command.
@@ -113,7 +92,7 @@ impl DoctorArgs {
             cache: self.cache.dir()?,
             additional_caches: self.cache.additional()?,
             state: state_dir(self.state_dir)?,
-            rootless: self.rootless.into(),
+            rootless: self.rootless,
             access: self.registry.access()?,
         })
     }
@@ -178,10 +157,17 @@ fn add(text: &mut String, check: &Check, indent: &str) {
 fn rung(text: &mut String, verdict: &Verdict) {
     let Verdict { rung, holds, check, reason, fix, checks } = verdict;
     if *holds {
-        line(text, &format!("  {rung:<8} holds"));
+        line(text, &format!("  {:<8} holds", rung.to_string()));
     } else {
         let check = check.as_deref().unwrap_or("unknown");
-        line(text, &format!("  {rung:<8} does not hold: check {check}: {}", reason.as_deref().unwrap_or("")));
+        line(
+            text,
+            &format!(
+                "  {:<8} does not hold: check {check}: {}",
+                rung.to_string(),
+                reason.as_deref().unwrap_or("")
+            ),
+        );
     }
     if let Some(fix) = fix {
         line(text, &format!("           fix: {fix}"));

@@ -22,7 +22,7 @@ use airshipctl::site::config::ContainerRuntime;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::isogen::state_dir;
+use super::isogen::{parse, state_dir};
 use super::progress::Console;
 use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
@@ -39,6 +39,9 @@ pub enum ImageCommand {
         /// Unpack it too, for this user, so that the next run starts at once.
         #[arg(long)]
         unpack: bool,
+        /// The privileges of the run it is unpacked for, as of `bootstrap isogen`.
+        #[arg(long, value_name = "HOW", default_value_t, requires = "unpack", value_parser = parse::<Rootless>)]
+        rootless: Rootless,
         #[command(flatten)]
         common: Common,
         #[command(flatten)]
@@ -191,11 +194,11 @@ struct Images<T> {
 
 pub fn run(command: ImageCommand, console: &Console) -> Result<()> {
     match command {
-        ImageCommand::Pull { reference, pull: policy, unpack, registries, common } => {
+        ImageCommand::Pull { reference, pull: policy, unpack, rootless, registries, common } => {
             let policy = registries.policy(policy, PullPolicy::Always)?;
             let access = registries.access()?;
             let digest = match unpack {
-                true => prepare(&reference, policy, access, &common, console),
+                true => prepare(&reference, policy, access, rootless, &common, console),
                 false => pull(&reference, policy, &access, &common, console),
             };
             let pulled = Loaded { reference: reference.to_string(), digest: digest? };
@@ -255,13 +258,14 @@ fn prepare(
     reference: &Reference,
     policy: PullPolicy,
     access: Access,
+    rootless: Rootless,
     common: &Common,
     console: &Console,
 ) -> Result<Digest> {
     let options = container::Options {
         reference: reference.clone(),
         pull: policy,
-        rootless: Rootless::default(),
+        rootless,
         layers: Layers::All,
         access,
         cache: common.cache.dir()?,

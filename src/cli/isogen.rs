@@ -44,6 +44,10 @@ pub struct IsogenArgs {
     /// The container driver, oci or docker [default: the configuration's, else oci].
     #[arg(long, value_name = "DRIVER", value_parser = parse::<ContainerRuntime>)]
     container_runtime: Option<ContainerRuntime>,
+    /// The builder's privileges: auto takes the best that this host allows; root, subid (a user namespace
+    /// with subordinate ids), emulate (with a single id and root emulation) or single take that or fail.
+    #[arg(long, value_name = "HOW", default_value_t, value_parser = parse::<Rootless>)]
+    rootless: Rootless,
     /// How long the builder may run: a number with s, m or h, as 90s or 30m.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
@@ -87,7 +91,7 @@ impl IsogenArgs {
             timeout: self.timeout,
             idle_timeout: None,
             limits: Limits::default(),
-            rootless: Rootless::default(),
+            rootless: self.rootless,
             inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
             keep: if debug { KeepContainer::Always } else { KeepContainer::Never },
             progress: Arc::new(console.clone()),
@@ -115,7 +119,7 @@ fn source(mut documents: Vec<PathBuf>) -> Result<Source> {
     }
 }
 
-fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+pub(super) fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: Error| error.to_string())
 }
 

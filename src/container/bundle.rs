@@ -1,7 +1,7 @@
 //! From an image configuration to config.json (image-spec, conversion.md; runtime-spec, config.md),
 //! with the settings that a Docker-compatible engine gives a container.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::ImageConfiguration;
 use oci_spec::runtime::{
@@ -37,6 +37,10 @@ pub struct Host<'a> {
     pub devices: DeviceRules,
     /// The capabilities that we hold and may give to a privileged container.
     pub capabilities: &'a [Capability],
+    /// Variables that image and driver may override.
+    pub environment: &'a Environment,
+    /// Files of this host, and where the container sees them, read-only.
+    pub files: &'a [(PathBuf, PathBuf)],
 }
 
 /// How the ids of the container are mapped.
@@ -139,6 +143,7 @@ impl Bundle<'_> {
         let all = own
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .chain(self.host.environment.iter().cloned())
             .chain(of_image.iter().filter_map(split))
             .chain(self.environment.iter().cloned());
         for (name, value) in all {
@@ -199,6 +204,10 @@ impl Bundle<'_> {
                 mounts.push(mount(file, "bind", file, &["rbind", "ro"])?);
             }
         }
+        for (file, inside) in self.host.files {
+            let locked = ["rbind", "ro", "nosuid", "nodev", "noexec"];
+            mounts.push(mount(&inside.to_string_lossy(), "bind", &file.to_string_lossy(), &locked)?);
+        }
         let (host, inside) = self.volume;
         mounts.push(mount(&inside.to_string_lossy(), "bind", &host.to_string_lossy(), &["rbind", "rw"])?);
         Ok(mounts)
@@ -209,7 +218,8 @@ impl Bundle<'_> {
     fn sys(&self) -> Result<Mount> {
         let access = if self.privilege == Privilege::Privileged { "rw" } else { "ro" };
         if self.network == Network::Host && self.host.mapping != HostMapping::Root {
-            return mount("/sys", "bind", "/sys", &["rbind", "ro"]);
+            // with all that is mounted below it
+            return mount("/sys", "bind", "/sys", &["rbind", "rro"]);
         }
         mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access])
     }
@@ -303,7 +313,8 @@ mod tests {
 
     fn host(mapping: HostMapping, devices: DeviceRules) -> Host<'static> {
         let all: &[Capability] = &[Capability::Chown, Capability::Mknod, Capability::SysAdmin];
-        Host { cgroup: Path::new("/airshipctl-x"), mapping, devices, capabilities: all }
+        let (environment, files) = (&const { Environment::new() }, &[]);
+        Host { cgroup: Path::new("/airshipctl-x"), mapping, devices, capabilities: all, environment, files }
     }
 
     fn bundle<'a>(image: &'a ImageConfiguration, environment: &'a Environment, host: Host<'a>) -> Bundle<'a> {

@@ -5,5 +5,6 @@ mod driver;
 mod log;
 pub mod oci;
 pub mod record;
+mod rootless;
 
 pub use driver::{Container, Environment, KeepContainer, Limits, Options, Rootless, Run, driver};

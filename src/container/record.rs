@@ -175,16 +175,30 @@ pub fn state_dir() -> Result<PathBuf> {
         .map_err(|error| error.hint("set HOME, or give --state-dir"))
 }
 
+/// The caller's home directory as passwd(5) has it, for cron jobs and services without HOME.
+fn home() -> Option<PathBuf> {
+    let table = std::fs::read_to_string("/etc/passwd").ok()?;
+    home_of(&table, nix::unistd::geteuid().as_raw())
+}
+
+fn home_of(passwd: &str, uid: u32) -> Option<PathBuf> {
+    let rows = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let row = rows.into_iter().find(|row| row.get(2).is_some_and(|field| field.parse() == Ok(uid)))?;
+    row.get(5).map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
 /// This program's directory: below `system` for root, else below the directory that `variable` names
 /// or, without one, `fallback` in the home directory (XDG base directory specification).
 pub fn program_dir(system: &str, variable: &str, fallback: &str) -> Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = match nix::unistd::geteuid().is_root() {
         true => Some(PathBuf::from(system)),
-        false => absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(fallback))),
+        false => absolute(variable).or_else(|| absolute("HOME").or_else(home).map(|it| it.join(fallback))),
     };
-    base.map(|base| base.join("airshipctl"))
-        .ok_or_else(|| Error::new(ErrorKind::Usage, format!("neither {variable} nor HOME is set")))
+    base.map(|base| base.join("airshipctl")).ok_or_else(|| {
+        let why = format!("neither {variable} nor HOME is set, and this user has no home directory");
+        Error::new(ErrorKind::Usage, why)
+    })
 }
 
 #[cfg(test)]
@@ -200,6 +214,13 @@ mod tests {
         drop(record);
         let found = dead::<String>(state.path());
         assert_eq!((found[0].dir.clone(), found[0].about.as_str()), (dir, "about"));
+    }
+
+    #[test]
+    fn a_home_directory_is_found_without_a_variable() {
+        let table = "root:x:0:0::/root:/bin/sh\nbad\nbob:x:7:7::/home/bob:/bin/sh\nno:x:8:8:::/bin/sh\n";
+        assert_eq!(home_of(table, 7), Some("/home/bob".into()));
+        assert_eq!((home_of(table, 8), home_of(table, 9)), (None, None));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::capabilities;
 use super::checks;
+use super::guest::Guest;
 use super::helper::run::{NetworkMode, RunTask, Seccomp};
 use super::helper::{cgroup_path, enforces_devices};
 use super::leftovers::{self, About};
@@ -136,6 +137,7 @@ impl OciDriver {
 
     fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
         let cgroup = cgroup_path(record.id());
+        let guest = Guest::prepare(&pulled.rung, &pulled.image.configuration, record.dir())?;
         let host = Host {
             cgroup: &cgroup,
             mapping: match pulled.rung {
@@ -148,6 +150,8 @@ impl OciDriver {
                 false => DeviceRules::Enforced,
             },
             capabilities: &capabilities::held(&pulled.rung),
+            environment: &guest.environment,
+            files: &guest.files,
         };
         let bundle = Bundle {
             image: &pulled.image.configuration,
@@ -208,7 +212,10 @@ impl Container for OciDriver {
     fn pull(&mut self) -> Result<Digest> {
         leftovers::reap_dead(&self.options.state);
         let progress = &*self.options.progress;
-        let choose = || rung::choose(Rung::candidates(), |rung| self.try_rung(rung));
+        let rootless = self.options.rootless;
+        let choose = || {
+            rung::choose(Rung::candidates(rootless).map_err(checks::pointing)?, |rung| self.try_rung(rung))
+        };
         let rung = progress.stage(Stage::Host, choose)?;
         let Options { cache, additional_caches, state, .. } = &self.options;
         let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);

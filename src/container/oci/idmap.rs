@@ -15,16 +15,87 @@ pub struct Range {
     pub count: u32,
 }
 
-/// The user's ranges of subordinate uids and gids; `None` unless both exist and newuidmap(1) and
-/// newgidmap(1) are there to map them.
-pub fn subordinate_ranges(uid: u32) -> Option<(Vec<Range>, Vec<Range>)> {
-    find_program("newuidmap")?;
-    find_program("newgidmap")?;
+/// Whether a user can have subordinate ids, as far as files say.
+#[derive(Debug)]
+pub enum Subordinate {
+    /// The ranges of uids and of gids, and the programs to map them.
+    Granted { uids: Vec<Range>, gids: Vec<Range> },
+    /// Nobody has set anything up, which is nobody's mistake.
+    Unset(Error),
+    /// Something is set up, and something else is missing.
+    Incomplete(Error),
+}
+
+const TABLES: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
+const PROGRAMS: [&str; 2] = ["newuidmap", "newgidmap"];
+
+/// What subuid(5), subgid(5) and the installed programs grant to `uid`.
+pub fn subordinate(uid: u32) -> Subordinate {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let name = user_name(&read("/etc/passwd"), uid);
-    let uids = parse_ranges(&read("/etc/subuid"), uid, name.as_deref());
-    let gids = parse_ranges(&read("/etc/subgid"), uid, name.as_deref());
-    (!uids.is_empty() && !gids.is_empty()).then_some((uids, gids))
+    let [uids, gids] = TABLES.map(|table| parse_ranges(&read(table), uid, name.as_deref()));
+    judge(&name.unwrap_or_else(|| uid.to_string()), uids, gids, |program| find_program(program).is_some())
+}
+
+fn judge(user: &str, uids: Vec<Range>, gids: Vec<Range>, is_there: impl Fn(&str) -> bool) -> Subordinate {
+    let tables = TABLES.iter().zip([&uids, &gids]);
+    let without: Vec<&str> = tables.filter(|(_, found)| found.is_empty()).map(|(table, _)| *table).collect();
+    if !without.is_empty() {
+        let files = without.join(" and ");
+        let error = Error::new(ErrorKind::Host, format!("no subordinate ids for {user} in {files}")).hint(
+            format!("add a line such as `{user}:100000:65536`, of ids that nobody else has, to {files}"),
+        );
+        return match without.len() == TABLES.len() {
+            true => Subordinate::Unset(error),
+            false => Subordinate::Incomplete(error),
+        };
+    }
+    match PROGRAMS.iter().find(|program| !is_there(program)) {
+        Some(program) => Subordinate::Incomplete(
+            Error::new(
+                ErrorKind::Host,
+                format!("{program} is not in PATH, and ids cannot be mapped without it"),
+            )
+            .hint(format!(
+                "install newuidmap and newgidmap: apt-get install uidmap (Debian), which {program} is part of"
+            )),
+        ),
+        None => Subordinate::Granted { uids, gids },
+    }
+}
+
+/// Fails in a user namespace with too few ids for the owners that files of an image have.
+pub fn require_all_ids() -> Result<()> {
+    for file in ["uid_map", "gid_map"] {
+        let path = Path::new("/proc/self").join(file);
+        let map = std::fs::read_to_string(&path)
+            .doing(ErrorKind::Host, || format!("reading {}", path.display()))?;
+        let count = mapped(&map);
+        if count < LEAST_IDS {
+            let text = format!("being root only of a user namespace that maps {count} ids");
+            return Err(Error::new(ErrorKind::Host, text));
+        }
+    }
+    Ok(())
+}
+
+/// Debian's static users and groups, of which an image may have any, end with 65534; a range of 65536
+/// above the user itself has them all, and one of 1000 has those of packages.
+const LEAST_IDS: u64 = 1000;
+
+/// How many ids a map (user_namespaces(7)) holds.
+fn mapped(map: &str) -> u64 {
+    map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum()
+}
+
+/// Whether this id has a meaning in this process's user namespace, by its gid map.
+pub fn is_group_mapped(gid: u64) -> bool {
+    let map = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let (first, count) = (numbers.next(), numbers.nth(1));
+        matches!((first, count), (Some(Ok(first)), Some(Ok(count))) if (first..first + count).contains(&gid))
+    })
 }
 
 /// Read by hand: a static executable cannot load the name service's modules.
@@ -47,8 +118,9 @@ pub(super) fn parse_ranges(table: &str, uid: u32, name: Option<&str>) -> Vec<Ran
     table.lines().filter_map(range).collect()
 }
 
-pub(super) fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
+fn find_program(name: &str) -> Option<PathBuf> {
+    // cron and su may leave it out
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
@@ -92,7 +164,16 @@ fn map_arguments(id: u32, ranges: &[Range]) -> Vec<u32> {
 pub fn write_single(uid: u32, gid: u32) -> Result<()> {
     let write = |file: &str, text: String| {
         let path = Path::new("/proc/self").join(file);
-        std::fs::write(&path, text).doing(ErrorKind::Host, || format!("writing {}", path.display()))
+        let written = std::fs::write(&path, text);
+        let read_only =
+            written.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem);
+        let error = written.doing(ErrorKind::Host, || format!("writing {}", path.display()));
+        match read_only {
+            true => error.map_err(|error| {
+                error.hint("ids are mapped through /proc: mount it writable, or run as root")
+            }),
+            false => error,
+        }
     };
     write("setgroups", "deny".into())?;
     write("uid_map", format!("0 {uid} 1"))?;
@@ -120,6 +201,37 @@ mod tests {
     fn maps_put_the_caller_at_0_and_the_ranges_above() {
         let ranges = [Range { start: 1000, count: 10 }, Range { start: 5000, count: 20 }];
         assert_eq!(map_arguments(7, &ranges), [0, 7, 1, 1, 1000, 10, 11, 5000, 20]);
+    }
+
+    #[test]
+    fn a_missing_line_and_a_missing_program_are_told_apart() {
+        let some = || vec![Range { start: 1000, count: 10 }];
+        let text = |found: Subordinate| match found {
+            Subordinate::Granted { .. } => "granted".into(),
+            Subordinate::Unset(error) => format!("unset {error} {}", error.hint_text().unwrap()),
+            Subordinate::Incomplete(error) => format!("incomplete {error} {}", error.hint_text().unwrap()),
+        };
+        let with = |uids, gids| text(judge("bob", uids, gids, |_| true));
+        assert_eq!(with(some(), some()), "granted");
+        assert!(
+            with(vec![], vec![])
+                .starts_with("unset no subordinate ids for bob in /etc/subuid and /etc/subgid")
+        );
+        let half = with(some(), vec![]);
+        assert!(half.starts_with("incomplete no subordinate ids for bob in /etc/subgid"), "{half}");
+        assert!(half.contains("`bob:100000:65536`") && !half.contains("subuid"), "{half}");
+        let lacking = text(judge("bob", some(), some(), |program| program != "newgidmap"));
+        assert!(
+            lacking.contains("newgidmap is not in PATH") && lacking.contains("uidmap (Debian)"),
+            "{lacking}"
+        );
+    }
+
+    #[test]
+    fn ids_of_a_map_are_counted() {
+        assert_eq!(mapped("         0       1000          1\n         1     100000      65536\n"), 65_537);
+        assert_eq!(mapped("0 0 4294967295\n"), 4_294_967_295);
+        assert_eq!(mapped(""), 0);
     }
 
     #[test]

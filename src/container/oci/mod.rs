@@ -14,6 +14,7 @@
 mod capabilities;
 pub mod checks;
 mod driver;
+mod guest;
 pub mod helper;
 mod idmap;
 mod kernel;

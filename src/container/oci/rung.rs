@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::idmap::{self, Range};
+use super::idmap::{self, Range, Subordinate};
+use crate::container::driver::Rootless;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::rootfs::{Mapping, Ownership};
 
@@ -77,24 +78,49 @@ impl Rung {
         )
     }
 
-    /// The rungs that this caller may be able to take, best first. Nothing is tried yet.
-    pub fn candidates() -> Vec<Self> {
-        let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-        let single = Self::Single { uid: uid.as_raw(), gid: gid.as_raw() };
-        if uid.is_root() {
-            return vec![Self::Root, single];
-        }
-        match idmap::subordinate_ranges(uid.as_raw()) {
-            Some((uids, gids)) => {
-                vec![Self::Subordinate { uid: uid.as_raw(), gid: gid.as_raw(), uids, gids }, single]
+    /// The rungs that this caller may be able to take, best first, or the one that it asks for.
+    /// Nothing is tried yet. Fails with [`ErrorKind::Usage`] for a user who wants to be root, and with
+    /// [`ErrorKind::Host`] where subordinate ids are wanted that are not to be had.
+    pub fn candidates(wanted: Rootless) -> Result<Vec<Self>> {
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        let (emulated, single) = (Self::Emulated { uid, gid }, Self::Single { uid, gid });
+        Ok(match wanted {
+            Rootless::Auto if uid == 0 => vec![Self::Root, emulated, single],
+            Rootless::Auto => Self::subordinate(uid, gid).into_iter().chain([emulated, single]).collect(),
+            Rootless::Root if uid == 0 => vec![Self::Root],
+            Rootless::Root => {
+                let error =
+                    Error::new(ErrorKind::Usage, "--rootless root is for root, and this is another user");
+                return Err(error.hint("become root first, with sudo for one, or leave --rootless out"));
             }
-            None => vec![single],
+            Rootless::Subid => match idmap::subordinate(uid) {
+                Subordinate::Granted { uids, gids } => vec![Self::Subordinate { uid, gid, uids, gids }],
+                Subordinate::Unset(error) | Subordinate::Incomplete(error) => {
+                    let error = error.context("running containers with subordinate ids");
+                    return Err(error.of_check("subordinate-ids"));
+                }
+            },
+            Rootless::Emulate => vec![emulated],
+            Rootless::Single => vec![single],
+        })
+    }
+
+    fn subordinate(uid: u32, gid: u32) -> Option<Self> {
+        match idmap::subordinate(uid) {
+            Subordinate::Granted { uids, gids } => Some(Self::Subordinate { uid, gid, uids, gids }),
+            Subordinate::Unset(_) => None,
+            Subordinate::Incomplete(error) => {
+                let hint = error.hint_text().unwrap_or_default();
+                tracing::warn!("{error}; going without subordinate ids ({hint})");
+                None
+            }
         }
     }
 }
 
 /// Climbs down until a rung holds: the first candidate that `probe` accepts. Fails with
-/// [`ErrorKind::Host`] and the reason of every rung when none does.
+/// [`ErrorKind::Host`] and the reason of every rung when none does. A trial that fails with anything
+/// else, such as a killed process, says nothing about its rung and ends the climb.
 pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Result<Rung> {
     super::kernel::check().map_err(|error| super::checks::pointing(error.of_check("kernel")))?;
     let mut failed: Option<Error> = None;
@@ -102,18 +128,20 @@ pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Res
         if let Some(error) = &failed {
             tracing::warn!("{error}; trying with less");
         }
+        let doing = || format!("running containers {}", rung.describe());
         match probe(&rung) {
             Ok(()) => {
                 tracing::info!("Containers run {}", rung.describe());
                 return Ok(rung);
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_)) => return Err(error),
             // the last rung needs least, so its reason and hint say most
-            Err(error) => failed = Some(error.context(format!("running containers {}", rung.describe()))),
+            Err(error) if error.kind() == ErrorKind::Host => failed = Some(error.context(doing())),
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_)) => return Err(error),
+            Err(error) => return Err(error.context(format!("trying out {}", doing()))),
         }
     }
     let failed = failed.unwrap_or_else(|| Error::new(ErrorKind::Host, "no way to run containers"));
-    Err(super::checks::pointing(failed.of_kind(ErrorKind::Host)))
+    Err(super::checks::pointing(failed))
 }
 
 #[cfg(test)]
@@ -135,9 +163,16 @@ mod tests {
     #[test]
     fn when_none_holds_the_error_is_the_hosts() {
         let error =
-            choose(vec![SINGLE], |_| Err(Error::new(ErrorKind::Internal, "unshare: ENOSPC"))).unwrap_err();
+            choose(vec![SINGLE], |_| Err(Error::new(ErrorKind::Host, "unshare: ENOSPC"))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Host);
         assert!(error.to_string().contains("single id: unshare: ENOSPC"), "{error}");
+    }
+
+    #[test]
+    fn a_trial_that_was_killed_is_no_reason_to_step_down() {
+        let killed = |_: &Rung| Err(Error::new(ErrorKind::Internal, "killed by signal 9"));
+        let error = choose(vec![Rung::Root, SINGLE], killed).unwrap_err();
+        assert_eq!(error.to_string(), "trying out running containers as root: killed by signal 9");
     }
 
     #[test]

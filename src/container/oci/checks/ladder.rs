@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::image::rootfs::Mapping;
 use crate::interrupt::Interrupt;
 
+/// Best first.
+const RUNGS: [Rootless; 4] = [Rootless::Root, Rootless::Subid, Rootless::Emulate, Rootless::Single];
+
 /// All rungs, best first, and the one that a run takes.
 pub struct Ladder {
     pub verdicts: Vec<Verdict>,
@@ -24,7 +27,7 @@ pub struct Ladder {
 /// The rung of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Taken {
-    pub rung: &'static str,
+    pub rung: Rootless,
     /// As the log of a run says it.
     pub description: String,
     /// Which rootfses it runs from.
@@ -35,7 +38,7 @@ pub struct Taken {
 /// One rung.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    pub rung: &'static str,
+    pub rung: Rootless,
     pub holds: bool,
     /// The first check that fails.
     pub check: Option<String>,
@@ -64,35 +67,27 @@ fn climb(wish: Rootless, upper: Option<&Path>, interrupt: &Interrupt) -> Result<
         tried.borrow_mut().push((rung.clone(), outcome.clone()));
         outcome
     };
-    let taken = rung::choose(candidates(wish), trial);
+    let taken = Rung::candidates(wish).and_then(|candidates| rung::choose(candidates, trial));
     interrupt.check()?;
     let tried = tried.into_inner();
     let mut verdicts = Vec::new();
-    for kind in [Rootless::Root, Rootless::Subid, Rootless::Emulate, Rootless::Single] {
+    for kind in RUNGS {
         let known = tried.iter().find(|(rung, _)| kind_of(rung) == kind).cloned();
-        let known = known.or_else(|| {
-            let rung = candidates(kind).into_iter().next()?;
-            let outcome = probe(&rung, interrupt);
-            Some((rung, outcome))
-        });
+        let verdict = match (known, Rung::candidates(kind).map(|rungs| rungs.into_iter().next())) {
+            (Some((rung, outcome)), _) => judge(&rung, outcome, upper, interrupt),
+            (None, Ok(Some(rung))) => judge(&rung, probe(&rung, interrupt), upper, interrupt),
+            (None, Ok(None)) => continue,
+            (None, Err(error)) => out_of_reach(kind, &error),
+        };
         interrupt.check()?;
-        verdicts.push(match known {
-            Some((rung, outcome)) => judge(&rung, outcome, upper, interrupt),
-            None => out_of_reach(kind),
-        });
+        verdicts.push(verdict);
     }
     let taken = taken.map(|rung| Taken {
-        rung: name(kind_of(&rung)),
+        rung: kind_of(&rung),
         description: rung.describe(),
         mapping: rung.mapping(),
     });
     Ok(Ladder { verdicts, taken })
-}
-
-/// The rungs that a run with this wish tries.
-fn candidates(wish: Rootless) -> Vec<Rung> {
-    let all = Rung::candidates();
-    all.into_iter().filter(|rung| wish == Rootless::Auto || kind_of(rung) == wish).collect()
 }
 
 fn kind_of(rung: &Rung) -> Rootless {
@@ -104,23 +99,12 @@ fn kind_of(rung: &Rung) -> Rootless {
     }
 }
 
-/// As `--rootless` has it.
-fn name(kind: Rootless) -> &'static str {
-    match kind {
-        Rootless::Auto => "auto",
-        Rootless::Root => "root",
-        Rootless::Subid => "subid",
-        Rootless::Emulate => "emulate",
-        Rootless::Single => "single",
-    }
-}
-
 fn judge(rung: &Rung, outcome: Result<()>, upper: Option<&Path>, interrupt: &Interrupt) -> Verdict {
     let checks = steps(rung, upper.map(Path::to_owned), interrupt);
     let failed = outcome.err();
     let text = |of: fn(&Error) -> Option<&str>| failed.as_ref().and_then(of).map(str::to_owned);
     Verdict {
-        rung: name(kind_of(rung)),
+        rung: kind_of(rung),
         holds: failed.is_none(),
         check: text(Error::check),
         reason: failed.as_ref().map(ToString::to_string),
@@ -160,26 +144,15 @@ fn step(name: &str, error: Option<&Error>) -> Check {
     }
 }
 
-/// Why a rung is not even tried.
-fn out_of_reach(kind: Rootless) -> Verdict {
-    let uid = nix::unistd::geteuid();
-    let (check, reason, fix) = match kind {
-        Rootless::Root => {
-            ("caller", format!("the caller is user {uid}, not root"), Some("run it as root".into()))
-        }
-        Rootless::Subid if uid.is_root() => ("caller", "root needs no subordinate ids".to_owned(), None),
-        Rootless::Subid => {
-            let found = super::subordinate::subordinate();
-            ("subordinate-ids", found.message, found.fix)
-        }
-        _ => ("caller", format!("runs of user {uid} do not try it"), None),
-    };
+/// A rung that is not even tried.
+fn out_of_reach(kind: Rootless, error: &Error) -> Verdict {
+    let found = (kind == Rootless::Subid).then(super::subordinate::subordinate);
     Verdict {
-        rung: name(kind),
+        rung: kind,
         holds: false,
-        check: Some(check.to_owned()),
-        reason: Some(reason),
-        fix,
+        check: Some(error.check().unwrap_or("caller").to_owned()),
+        reason: Some(error.to_string()),
+        fix: found.and_then(|found| found.fix).or_else(|| error.hint_text().map(str::to_owned)),
         checks: Vec::new(),
     }
 }
@@ -191,9 +164,10 @@ mod tests {
 
     #[test]
     fn a_rung_out_of_reach_says_why_and_how() {
-        let verdict = out_of_reach(Rootless::Root);
+        let error = Error::new(ErrorKind::Usage, "no").hint("do");
+        let verdict = out_of_reach(Rootless::Root, &error);
         assert!(!verdict.holds && verdict.checks.is_empty());
-        assert_eq!(verdict.check.as_deref(), Some("caller"));
+        assert_eq!((verdict.check.as_deref(), verdict.fix.as_deref()), (Some("caller"), Some("do")));
     }
 
     #[test]

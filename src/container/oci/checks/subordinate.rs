@@ -3,12 +3,29 @@
 use nix::unistd::Uid;
 
 use super::Check;
-use crate::container::oci::idmap::{find_program, parse_ranges, user_name};
+use crate::container::oci::idmap::{self, Range, Subordinate, parse_ranges, user_name};
+use crate::error::Error;
 
 const NAME: &str = "subordinate-ids";
 /// As many as useradd(8) gives, from where it begins.
 const COUNT: u64 = 65536;
 const FIRST: u64 = 100_000;
+
+/// Whether the caller has ranges and the programs that map them; whether they map, the ladder tries.
+pub fn subordinate() -> Check {
+    let uid = Uid::effective().as_raw();
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let name = user_name(&read("/etc/passwd"), uid);
+    let tables = Tables { uid, name, subuid: read("/etc/subuid"), subgid: read("/etc/subgid") };
+    match idmap::subordinate(uid) {
+        Subordinate::Granted { uids, gids } => {
+            let count = |ranges: &[Range]| ranges.iter().map(|range| u64::from(range.count)).sum::<u64>();
+            Check::ok(NAME, format!("{} uids and {} gids", count(&uids), count(&gids)))
+        }
+        Subordinate::Unset(_) if uid == 0 => Check::skip(NAME, "root has all ids"),
+        Subordinate::Unset(error) | Subordinate::Incomplete(error) => tables.lacking(&error),
+    }
+}
 
 /// What the host has.
 struct Tables {
@@ -18,35 +35,12 @@ struct Tables {
     subgid: String,
 }
 
-/// Whether the caller has ranges and the programs that map them; whether they map, the ladder tries.
-pub fn subordinate() -> Check {
-    let uid = Uid::effective();
-    if uid.is_root() {
-        return Check::skip(NAME, "root has all ids");
-    }
-    let missing = ["newuidmap", "newgidmap"].into_iter().find(|name| find_program(name).is_none());
-    if let Some(program) = missing {
-        return Check::warn(NAME, format!("there is no {program} in $PATH"))
-            .with_fix("install newuidmap and newgidmap, as root: apt-get install uidmap");
-    }
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let name = user_name(&read("/etc/passwd"), uid.as_raw());
-    Tables { uid: uid.as_raw(), name, subuid: read("/etc/subuid"), subgid: read("/etc/subgid") }.check()
-}
-
 impl Tables {
-    fn check(&self) -> Check {
-        let count = |table: &str| {
-            let ranges = parse_ranges(table, self.uid, self.name.as_deref());
-            ranges.iter().map(|range| u64::from(range.count)).sum::<u64>()
-        };
-        let who = self.name.clone().unwrap_or_else(|| self.uid.to_string());
-        match (count(&self.subuid), count(&self.subgid)) {
-            (0, _) | (_, 0) => {
-                let lacking = if count(&self.subuid) == 0 { "/etc/subuid" } else { "/etc/subgid" };
-                Check::warn(NAME, format!("{lacking} has no range for {who}")).with_fix(self.fix())
-            }
-            (uids, gids) => Check::ok(NAME, format!("{who} has {uids} uids and {gids} gids")),
+    fn lacking(&self, error: &Error) -> Check {
+        let has_range = |table: &str| !parse_ranges(table, self.uid, self.name.as_deref()).is_empty();
+        match has_range(&self.subuid) && has_range(&self.subgid) {
+            true => Check::warn_of(NAME, error),
+            false => Check::warn_of(NAME, error).with_fix(self.fix()),
         }
     }
 
@@ -75,10 +69,12 @@ fn end(line: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::container::oci::checks::Status;
+    use crate::error::ErrorKind;
 
     fn of(name: Option<&str>, subuid: &str, subgid: &str) -> Check {
         let (subuid, subgid) = (subuid.to_owned(), subgid.to_owned());
-        Tables { uid: 1000, name: name.map(str::to_owned), subuid, subgid }.check()
+        let tables = Tables { uid: 1000, name: name.map(str::to_owned), subuid, subgid };
+        tables.lacking(&Error::new(ErrorKind::Host, "no").hint("the hint of a run"))
     }
 
     #[test]
@@ -93,8 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn both_files_must_have_a_range() {
-        assert!(of(Some("ann"), "ann:1:5\n", "").message.contains("/etc/subgid"));
-        assert_eq!(of(Some("ann"), "ann:1:5\n", "1000:7:6\n").message, "ann has 5 uids and 6 gids");
+    fn where_both_files_have_a_range_something_else_is_missing() {
+        assert!(of(Some("ann"), "ann:1:5\n", "").fix.unwrap().contains("usermod"));
+        assert_eq!(of(Some("ann"), "ann:1:5\n", "1000:7:6\n").fix.as_deref(), Some("the hint of a run"));
     }
 }

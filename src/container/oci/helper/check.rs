@@ -6,19 +6,32 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
 
 use super::{Channels, overlay};
 use crate::container::oci::protocol::{Up, send};
 use crate::error::{Doing, ErrorKind, Result};
 
-/// Where the outcome of each step is told; only in a helper of `doctor`. Forked processes have it too.
-static LISTENER: OnceLock<File> = OnceLock::new();
+/// Who wants to know of each step; only in a helper of `doctor`. Forked processes have it too.
+static LISTENER: OnceLock<Listener> = OnceLock::new();
+
+struct Listener {
+    up: File,
+    /// A directory in which an overlay's upper layer is tried.
+    upper: Option<PathBuf>,
+}
+
+/// From now on, the outcome of every step goes up.
+pub fn listen(channels: &Channels, upper: Option<&Path>) -> Result<()> {
+    let up = channels.up.as_fd().try_clone_to_owned();
+    let up = File::from(up.doing(ErrorKind::Internal, || "copying a pipe".into())?);
+    // set once: a helper has one job
+    let _ = LISTENER.set(Listener { up, upper: upper.map(Path::to_owned) });
+    Ok(())
+}
 
 /// Takes a step on which the next ones build.
 pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -26,7 +39,7 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if let Some(listener) = LISTENER.get() {
         let (name, error) = (name.to_owned(), result.as_ref().err().cloned());
         // the command line may be gone, and then nobody wants to know
-        let _ = send(listener, &Up::Checked { name, error });
+        let _ = send(&listener.up, &Up::Checked { name, error });
     }
     result
 }
@@ -39,32 +52,15 @@ pub fn separate(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     }
 }
 
-/// From now on, the outcome of every step goes up.
-pub fn listen(channels: &Channels) -> Result<()> {
-    let listener = channels.up.as_fd().try_clone_to_owned();
-    let listener = File::from(listener.doing(ErrorKind::Internal, || "copying a pipe".into())?);
-    // set once: a helper has one job
-    let _ = LISTENER.set(listener);
-    Ok(())
-}
-
-/// What libcontainer will do behind the steps of the probe, which is on the way of every run and must
-/// not take longer. `upper` is a directory in which an overlay's upper layer is tried; what is made
-/// there is removed.
-pub fn further(root: &Path, upper: Option<&Path>) -> Result<()> {
-    separate("namespaces", other_namespaces)?;
+/// More that the container will want of its root, or can do without. Too dear for a probe, which is on
+/// the way of every run.
+pub fn further(root: &Path) -> Result<()> {
+    let Some(listener) = LISTENER.get() else { return Ok(()) };
     separate("container-mounts", || container_mounts(root))?;
-    if let Some(upper) = upper {
-        separate("overlay-upper", || try_upper(upper))?;
+    match &listener.upper {
+        Some(upper) => separate("overlay-upper", || try_upper(upper)),
+        None => Ok(()),
     }
-    separate("seccomp", load_filter)?;
-    separate("pivot-root", || pivot(root))
-}
-
-/// Those that the container gets from libcontainer.
-fn other_namespaces() -> Result<()> {
-    let all = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWCGROUP;
-    unshare(all).doing(ErrorKind::Host, || "creating ipc, uts and cgroup namespaces".into())
 }
 
 /// The file systems of config.json that are neither proc nor tmpfs.
@@ -92,24 +88,4 @@ fn try_upper(dir: &Path) -> Result<()> {
     let removed = std::fs::remove_dir_all(&scratch);
     tried.map_err(|error| error.context(doing()))?;
     removed.doing(ErrorKind::Host, || format!("removing {}", scratch.display()))
-}
-
-/// Loads a filter that allows everything into this process, which is about to end.
-fn load_filter() -> Result<()> {
-    const ALLOW: libc::sock_filter =
-        libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
-    let mut program = [ALLOW];
-    let filter = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
-    // SAFETY: the program outlives the call, which copies it; it allows everything
-    let loaded = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &filter) };
-    nix::errno::Errno::result(loaded).map(drop).doing(ErrorKind::Host, || "loading a seccomp filter".into())
-}
-
-/// The last step: nothing outside `root` can be reached afterwards.
-fn pivot(root: &Path) -> Result<()> {
-    let doing = || format!("making {} the root", root.display());
-    std::env::set_current_dir(root).doing(ErrorKind::Host, doing)?;
-    // the old root below the new one at the same place (pivot_root(2), "pivot_root(".", ".")")
-    nix::unistd::pivot_root(".", ".").doing(ErrorKind::Host, doing)?;
-    umount2(".", MntFlags::MNT_DETACH).doing(ErrorKind::Host, || "letting go of the old root".into())
 }

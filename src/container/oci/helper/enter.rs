@@ -14,8 +14,10 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 /// Enters the mapping of `rung`; afterwards this process is user 0 with all capabilities of it.
 pub fn mapping(rung: &Rung, channels: &mut Channels) -> Result<()> {
     match rung {
-        Rung::Root => step("user-0", drop_groups),
+        Rung::Root => step("user-0", || idmap::require_all_ids().and_then(|()| drop_groups())),
         Rung::Emulated { uid, gid } | Rung::Single { uid, gid } => {
+            // inside they can no longer be dropped; outside only root may, and others keep theirs
+            let _ = drop_groups();
             step("user-namespace", new_user_namespace)?;
             step("id-maps", || idmap::write_single(*uid, *gid).map_err(restricted))?;
             step("user-0", become_zero)

@@ -11,8 +11,10 @@ mod network;
 mod overlay;
 mod reap;
 pub mod run;
+mod trial;
 mod unpack;
 mod user;
+mod view;
 mod workdir;
 mod worker;
 
@@ -53,15 +55,12 @@ pub fn main() -> u8 {
 
 fn work(channels: &mut Channels) -> Result<serde_json::Value> {
     let job = channels.job()?;
-    if let Task::Check { .. } = job.task {
-        check::listen(channels)?;
+    if let Task::Check { upper } = &job.task {
+        check::listen(channels, upper.as_deref())?;
     }
     enter::mapping(&job.rung, channels)?;
     match job.task {
-        Task::Probe => worker::try_out(channels, &job.rung, |_| Ok(())),
-        Task::Check { upper } => {
-            worker::try_out(channels, &job.rung, |root| check::further(root, upper.as_deref()))
-        }
+        Task::Probe | Task::Check { .. } => worker::probe(channels, &job.rung),
         Task::Unpack { cache, layers } => unpack::unpack(channels, &job.rung, &cache, &layers),
         Task::Sweep { cache } => unpack::sweep(&job.rung, &cache),
         Task::Run(task) => run::run(channels, &job.rung, &task),

@@ -3,16 +3,16 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
 
 use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::notify_socket::{NOTIFY_FILE, NotifySocket};
 use libcontainer::syscall::syscall::SyscallType;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::set_pdeathsig;
+use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -21,7 +21,8 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 use super::check::{separate, step};
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
-use super::{Channels, cgroup, network, overlay, user, workdir};
+use super::view::View;
+use super::{Channels, network, overlay, trial, user, workdir};
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -45,6 +46,9 @@ impl Worker {
         })?;
         let (life, alive) = pipe().doing(ErrorKind::Internal, doing)?;
         let (parent_alive, parent) = pipe().doing(ErrorKind::Internal, doing)?;
+        // in a /proc that is not the container's own, even all capabilities of its user namespace do not
+        // reach into processes that are not dumpable; ids are mapped already, which wants the contrary
+        set_dumpable(false).doing(ErrorKind::Internal, doing)?;
         // SAFETY: this process has one thread, so the child may do anything
         match unsafe { fork() }.doing(ErrorKind::Host, doing)? {
             ForkResult::Parent { child } => Ok(Self { pid: child, life, _parent: parent }),
@@ -78,43 +82,31 @@ fn die_with(parent_alive: &OwnedFd) -> Result<()> {
     }
 }
 
-/// Everything that a run asks of this host, tried out and thrown away; `further` gets the root.
-pub fn try_out(
-    channels: &mut Channels,
-    rung: &Rung,
-    further: impl FnOnce(&Path) -> Result<()>,
-) -> Result<serde_json::Value> {
-    let worker = Worker::start(channels, |_| {
-        namespaces(rung, NetworkMode::None)?;
-        // in this mount namespace alone; any directory that exists everywhere will do
-        let scratch = Path::new("/dev");
-        let lower = scratch.join("lower");
-        step("tmpfs", || {
-            mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
-                .doing(ErrorKind::Host, || "mounting a tmpfs".into())?;
-            std::fs::create_dir(&lower).doing(ErrorKind::Host, || "writing to a tmpfs".into())
-        })?;
-        let root = step("overlay", || overlay::mount_root(&lower, scratch))?;
-        further(&root)
-    })?;
+/// Everything that a run asks of this host, tried out and thrown away.
+pub fn probe(channels: &mut Channels, rung: &Rung) -> Result<serde_json::Value> {
+    let worker = Worker::start(channels, |_| trial::run(rung))?;
     match worker.wait()? {
         WaitStatus::Exited(_, 0) => Ok(serde_json::Value::Null),
+        // such as by the sandbox that we are in; anyone else's signal says nothing about this host
+        WaitStatus::Signaled(_, Signal::SIGSYS, _) => {
+            Err(Error::new(ErrorKind::Host, "the trial container was killed for a system call (SIGSYS)"))
+        }
+        WaitStatus::Signaled(_, signal, _) => {
+            Err(Error::new(ErrorKind::Internal, format!("the trial container was killed by {signal}"))
+                .hint("was memory short? try again, or choose with --rootless"))
+        }
         _ => Err(Error::new(ErrorKind::Host, "the trial container failed")),
     }
 }
 
-/// The namespaces around the container: mounts with a /proc of this pid namespace, the cgroup
-/// view, and the network.
-fn namespaces(rung: &Rung, network: NetworkMode) -> Result<()> {
+/// The namespaces around the container: mounts, the network, and what is to be seen in them.
+pub fn namespaces(rung: &Rung, network: NetworkMode) -> Result<View> {
     step("mount-namespace", mount_namespace)?;
-    separate("proc-mount", mount_proc)?;
-    if rung.is_rootless() {
-        separate("cgroup-view", cgroup::version_2_view)?;
-    }
     match network {
-        NetworkMode::None => separate("network-namespace", network::loopback_only),
-        NetworkMode::Host => Ok(()),
+        NetworkMode::None => separate("network-namespace", network::loopback_only)?,
+        NetworkMode::Host => {}
     }
+    View::prepare(rung)
 }
 
 fn mount_namespace() -> Result<()> {
@@ -123,24 +115,18 @@ fn mount_namespace() -> Result<()> {
         .doing(ErrorKind::Host, || "cutting mounts off from the host's (/ must be a mount point)".into())
 }
 
-fn mount_proc() -> Result<()> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
-        .doing(ErrorKind::Host, || "mounting /proc".into())
-        .map_err(|error| error.hint("inside a container, /proc must not be masked (Docker: --security-opt systempaths=unconfined)"))
-}
-
 /// The whole run, from the mounts to the builder's exit code.
 pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> {
-    namespaces(rung, task.network)?;
+    let view = namespaces(rung, task.network)?;
+    view.warn();
     let children = child_signals()?;
     let root = overlay::mount_root(&task.rootfs, &task.run_dir)?;
     let user = user::resolve(&root, &task.user, rung)?;
     if let Some(process) = task.spec.process() {
         workdir::make(&root, process.cwd())?;
     }
-    super::run::write_config(task, &root, &user)?;
-    let mut container = create(task, &channels.up)?;
+    super::run::write_config(task, &view, &root, &user)?;
+    let container = create(task, &channels.up)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -148,7 +134,7 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         _ => return Ok(()),
     }
     user::give_inputs(&task.volume, &task.inputs, &user)?;
-    container.start().doing(ErrorKind::Builder, || "starting the container".into())?;
+    start(&container)?;
     send(&channels.up, &Up::Started)?;
     // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then
     // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
@@ -182,6 +168,14 @@ fn create(task: &RunTask, up: &File) -> Result<Container> {
             .build()
     };
     build().doing(ErrorKind::Builder, || "creating the container".into())
+}
+
+/// As libcontainer's own `start`, which would look the init up in /proc first: in that of another pid
+/// namespace it is somebody else, or nobody.
+fn start(container: &Container) -> Result<()> {
+    NotifySocket::new(container.root.join(NOTIFY_FILE))
+        .notify_container_start()
+        .doing(ErrorKind::Builder, || "starting the container".into())
 }
 
 fn init_of(container: &Container) -> Result<Pid> {

@@ -1,0 +1,78 @@
+//! The trial of a rung: what a run does to this host's kernel, done in a worker that ends with it.
+
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_no_new_privs;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::unistd::{chdir, pivot_root};
+
+use super::check::{separate, step};
+use super::run::NetworkMode;
+use super::{check, overlay, worker};
+use crate::container::oci::rung::Rung;
+use crate::error::{Doing, ErrorKind, Result};
+
+/// Fails with [`ErrorKind::Host`] at the first thing that this host does not allow. The process is
+/// good for nothing else afterwards.
+pub fn run(rung: &Rung) -> Result<()> {
+    worker::namespaces(rung, NetworkMode::None)?;
+    let rest = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWCGROUP;
+    separate("namespaces", || {
+        unshare(rest).doing(ErrorKind::Host, || "creating ipc, uts and cgroup namespaces".into())
+    })?;
+    // in this mount namespace alone; any directory that exists everywhere will do
+    let scratch = Path::new("/dev");
+    let lower = scratch.join("lower");
+    step("tmpfs", || {
+        mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
+            .doing(ErrorKind::Host, || "mounting a tmpfs".into())?;
+        std::fs::create_dir(&lower).doing(ErrorKind::Host, || "writing to a tmpfs".into())
+    })?;
+    if !overlay::in_user_namespace() {
+        separate("device-nodes", || make_device(&lower.join("null")))?;
+    }
+    let root = step("overlay", || overlay::mount_root(&lower, scratch))?;
+    check::further(&root)?;
+    separate("pivot-root", || change_root(&root))?;
+    match rung {
+        Rung::Emulated { .. } => separate("seccomp-filter", load_filter),
+        _ => Ok(()),
+    }
+}
+
+/// In a user namespace they are bound instead.
+fn make_device(path: &Path) -> Result<()> {
+    let mode = Mode::from_bits_truncate(0o666);
+    mknod(path, SFlag::S_IFCHR, mode, makedev(1, 3)).doing(ErrorKind::Host, || "making a device node".into())
+}
+
+/// Refused where / is the initial ramfs, for one.
+fn change_root(root: &Path) -> Result<()> {
+    let change = || {
+        chdir(root)?;
+        pivot_root(".", ".")?;
+        umount2(".", MntFlags::MNT_DETACH)
+    };
+    change().doing(ErrorKind::Host, || "making the container's root the root (pivot_root)".into())
+}
+
+/// A filter that lets everything pass, loaded as root emulation loads its own (seccomp(2)).
+fn load_filter() -> Result<()> {
+    let doing = || "loading a seccomp filter".to_owned();
+    set_no_new_privs().doing(ErrorKind::Host, doing)?;
+    let allow = libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: libc::SECCOMP_RET_ALLOW,
+    };
+    let mut program = [allow];
+    let filter = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
+    // SAFETY: the kernel copies the program, which outlives the call, and nothing is filtered
+    let loaded = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &filter) };
+    Errno::result(loaded).map(drop).doing(ErrorKind::Host, doing)
+}

@@ -130,7 +130,11 @@ impl Search<'_> {
             Some(Ok(image)) => Check::ok("registry", format!("{name} has it as {}", image.manifest_digest)),
             // a run would not ask it
             Some(Err(error)) if is_cached => Check::warn_of("registry", error),
-            Some(Err(error)) => Check::fail("registry", error),
+            Some(Err(error)) => {
+                let hint =
+                    "try again, or bring the image in another way and load it with `airshipctl image load`";
+                Check::fail("registry", &error.clone().hint(hint))
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tracing::subscriber::{NoSubscriber, with_default};
 
-use super::{Check, Status};
+use super::{Check, Status, with_way_out};
 use crate::container::driver::Rootless;
 use crate::container::oci::protocol::{Task, Up};
 use crate::container::oci::rung::{self, Rung};
@@ -101,7 +101,7 @@ fn kind_of(rung: &Rung) -> Rootless {
 
 fn judge(rung: &Rung, outcome: Result<()>, upper: Option<&Path>, interrupt: &Interrupt) -> Verdict {
     let checks = steps(rung, upper.map(Path::to_owned), interrupt);
-    let failed = outcome.err();
+    let failed = outcome.err().map(with_way_out);
     let text = |of: fn(&Error) -> Option<&str>| failed.as_ref().and_then(of).map(str::to_owned);
     Verdict {
         rung: kind_of(rung),
@@ -140,7 +140,7 @@ fn step(name: &str, error: Option<&Error>) -> Check {
             Check::warn(name, format!("{error}: the container's own layer goes to memory"))
                 .with_fix("name a directory on a local disk with --state-dir")
         }
-        Some(error) => Check::fail(name, error),
+        Some(error) => Check::fail(name, &with_way_out(error.clone())),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod cgroups;
 mod features;
+mod fixes;
 mod host;
 mod ladder;
 mod subordinate;
@@ -82,8 +83,17 @@ impl Check {
     }
 }
 
+/// Gives an error the way out that goes with its check, unless it has one.
+fn with_way_out(error: Error) -> Error {
+    match error.check().and_then(fixes::fix) {
+        Some(fix) => error.hint(fix),
+        None => error,
+    }
+}
+
 /// Tells people which check explains an error.
 pub(super) fn pointing(error: Error) -> Error {
+    let error = with_way_out(error);
     match error.check().map(|name| format!("`airshipctl doctor` explains it: check {name}")) {
         Some(hint) => error.further_hint(hint),
         None => error,
@@ -100,5 +110,7 @@ mod tests {
         let error = pointing(error.hint("do"));
         assert_eq!(error.hint_text(), Some("do; `airshipctl doctor` explains it: check proc-mount"));
         assert_eq!(pointing(Error::new(ErrorKind::Host, "no")).hint_text(), None);
+        let error = pointing(Error::new(ErrorKind::Host, "no").of_check("overlay"));
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("modprobe overlay")));
     }
 }

@@ -336,23 +336,21 @@ fn no_cgroup_is_left_and_the_hosts_are_out_of_reach() {
         "if echo $$ > /sys/fs/cgroup/unified/cgroup.procs || echo $$ > /sys/fs/cgroup/cgroup.procs; then echo joined; fi\n{BUILD}"
     ));
     let rungs: &[&str] = if is_root() { &["root", "emulate", "single"] } else { &["emulate", "single"] };
+    let cgroups = || {
+        let found =
+            Command::new("find").args(["/sys/fs/cgroup", "-maxdepth", "2", "-type", "d"]).output().unwrap();
+        String::from_utf8(found.stdout).unwrap()
+    };
     for rung in rungs {
         for network in ["none", "host"] {
-            let told = good(&site, &site.run(&["--rootless", rung, "--network", network]));
+            let output = site.run(&["--rootless", rung, "--network", network]);
+            let log = fs::read_dir(site.path("state/logs")).unwrap().next().unwrap().unwrap().file_name();
+            let id = log.to_str().unwrap().split('.').next().unwrap().to_owned();
+            assert!(!cgroups().contains(&id), "{rung}, network {network}, run {id}");
+            let told = good(&site, &output);
             assert!(!told.contains("joined"), "{rung}, network {network}: {told}");
         }
     }
-    let left = Command::new("find")
-        .args(["/sys/fs/cgroup", "-name", "airshipctl-*", "-type", "d"])
-        .output()
-        .unwrap();
-    // other tests have runs of their own
-    let dead = |line: &&str| {
-        fs::read_to_string(Path::new(line).join("cgroup.procs")).is_ok_and(|pids| pids.is_empty())
-    };
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    let left = String::from_utf8(left.stdout).unwrap();
-    assert_eq!(left.lines().filter(dead).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 // ---- /proc
@@ -367,7 +365,7 @@ head -c 6 /proc/self/maps > /dev/null
 ";
 
 /// As Docker masks it.
-const MASK: &str = "mount -t tmpfs tmpfs /proc/scsi; mount --bind /dev/null /proc/keys; mount --bind /proc/sys /proc/sys; \
+const MASK: &str = "mount -t tmpfs tmpfs /proc/irq; mount --bind /dev/null /proc/keys; mount --bind /proc/sys /proc/sys; \
      mount -o remount,bind,ro /proc/sys";
 
 #[test]
@@ -405,18 +403,32 @@ fn root_of_a_user_namespace_with_a_masked_proc_steps_down_to_one_of_its_own() {
         return;
     }
     let site = Site::with_builder(&format!("{PEEK}{BUILD}"));
-    let map = ["-Um", "--map-users=0,0,100000", "--map-groups=0,0,100000"];
-    let told = good(&site, &in_state(&site, &map, MASK, &[]));
+    let told = good(&site, &in_large_namespace(&site, MASK, &[]));
     assert!(told.contains("keeping the present one: without a user namespace of its own"), "{told}");
     assert!(told.contains("trying with less") && told.contains("/proc is masked here"), "{told}");
     assert!(!told.contains("leak"), "{told}");
     bad(
-        &in_state(&site, &map, MASK, &["--rootless", "root"]),
+        &in_large_namespace(&site, MASK, &["--rootless", "root"]),
         5,
         &["mounting /proc", "systempaths=unconfined"],
     );
-    let told = good(&site, &in_state(&site, &map, "", &["--network", "host"]));
+    let told = good(&site, &in_large_namespace(&site, "", &["--network", "host"]));
     assert!(told.contains("as root"), "{told}");
+}
+
+/// Root of a user namespace with many ids, which root writes from outside, where it has prepared the
+/// mounts too.
+fn in_large_namespace(site: &Site, script: &str, arguments: &[&str]) -> Output {
+    let ready = site.path("ready");
+    let _ = fs::remove_file(&ready);
+    let ready = ready.display();
+    let script = format!(
+        "{script}\nunshare -Um sh -ec 'until [ -e {ready} ]; do sleep 0.1; done; exec \"$@\"' sh \"$@\" & pid=$!\n\
+         until [ $(readlink /proc/$pid/ns/user) != $(readlink /proc/self/ns/user) ]; do sleep 0.1; done\n\
+         for map in uid_map gid_map; do echo 0 0 100000 > /proc/$pid/$map; done\ntouch {ready}\n\
+         wait $pid && exit 0 || exit $?"
+    );
+    in_state(site, &["-m"], &script, arguments)
 }
 
 #[test]

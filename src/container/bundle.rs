@@ -11,10 +11,16 @@ use oci_spec::runtime::{
 };
 
 use super::driver::Environment;
+use super::privileges;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::site::config::{Network, Privilege};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What `privileged: true` cannot give a user.
+const UNPRIVILEGED: &str = "privileged, but not run by root: the builder holds all capabilities over its user \
+namespace, not over the host; it cannot make device nodes, mount block devices or loop devices, load modules, \
+or open device nodes that this user may not open";
 
 /// Everything config.json is made from.
 pub struct Bundle<'a> {
@@ -65,6 +71,9 @@ impl Bundle<'_> {
     /// config.json without root path and user, which the helper fills in.
     pub fn spec(&self) -> Result<Spec> {
         self.check_destination()?;
+        if self.privilege == Privilege::Privileged && self.host.mapping != HostMapping::Root {
+            tracing::warn!("{UNPRIVILEGED}");
+        }
         let doing = || "describing the container".to_owned();
         let root = RootBuilder::default().path("merged").readonly(false).build();
         SpecBuilder::default()
@@ -155,32 +164,12 @@ impl Bundle<'_> {
         merged.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
-    /// Docker's fourteen. MKNOD only where device rules keep the nodes harmless: in a user namespace
-    /// the kernel refuses to make them anyhow.
     fn capabilities(&self) -> Vec<Capability> {
-        if self.privilege == Privilege::Privileged {
-            return self.host.capabilities.to_vec();
+        let Host { mapping, devices, capabilities: held, .. } = self.host;
+        match self.privilege {
+            Privilege::Default => privileges::default_capabilities(held, mapping, devices),
+            Privilege::Privileged => held.to_vec(),
         }
-        let mut all = vec![
-            Capability::Chown,
-            Capability::DacOverride,
-            Capability::Fsetid,
-            Capability::Fowner,
-            Capability::NetRaw,
-            Capability::Setgid,
-            Capability::Setuid,
-            Capability::Setfcap,
-            Capability::Setpcap,
-            Capability::NetBindService,
-            Capability::SysChroot,
-            Capability::Kill,
-            Capability::AuditWrite,
-        ];
-        if self.host.mapping != HostMapping::Root || self.host.devices == DeviceRules::Enforced {
-            all.push(Capability::Mknod);
-        }
-        all.retain(|capability| self.host.capabilities.contains(capability));
-        all
     }
 
     fn mounts(&self) -> Result<Vec<Mount>> {
@@ -219,7 +208,8 @@ impl Bundle<'_> {
         let access = if self.privilege == Privilege::Privileged { "rw" } else { "ro" };
         if self.network == Network::Host && self.host.mapping != HostMapping::Root {
             // with all that is mounted below it
-            return mount("/sys", "bind", "/sys", &["rbind", "rro"]);
+            let access = if access == "ro" { "rro" } else { access };
+            return mount("/sys", "bind", "/sys", &["rbind", access]);
         }
         mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access])
     }
@@ -240,17 +230,22 @@ impl Bundle<'_> {
             .collect::<std::result::Result<Vec<_>, _>>()
             .doing(ErrorKind::Internal, doing)?;
         let (masked, readonly) = match self.privilege {
-            Privilege::Default => (strings(&MASKED), strings(&READONLY)),
+            Privilege::Default => (privileges::masked_paths(), strings(&privileges::READONLY)),
             Privilege::Privileged => (Vec::new(), Vec::new()),
         };
         let allowed = self.privilege == Privilege::Privileged;
         let mut linux = LinuxBuilder::default()
             .namespaces(namespaces)
             .cgroups_path(self.host.cgroup)
+            // what the host mounts below the volume during the run stays outside
+            .rootfs_propagation("private")
             .masked_paths(masked)
             .readonly_paths(readonly)
             .build()
             .doing(ErrorKind::Internal, doing)?;
+        if allowed {
+            linux.set_devices(Some(privileges::host_devices(self.host.mapping)));
+        }
         let rules = LinuxDeviceCgroupBuilder::default().allow(allowed).access("rwm").build();
         let resources =
             LinuxResourcesBuilder::default().devices(vec![rules.doing(ErrorKind::Internal, doing)?]).build();
@@ -261,23 +256,6 @@ impl Bundle<'_> {
         Ok(linux)
     }
 }
-
-/// Parts of /proc and /sys that tell about the host or control it; Docker's lists.
-const MASKED: [&str; 12] = [
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-];
-const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|&text| text.to_owned()).collect()
@@ -313,7 +291,8 @@ mod tests {
 
     fn host(mapping: HostMapping, devices: DeviceRules) -> Host<'static> {
         let all: &[Capability] = &[Capability::Chown, Capability::Mknod, Capability::SysAdmin];
-        let (environment, files) = (&const { Environment::new() }, &[]);
+        static EMPTY: Environment = Environment::new();
+        let (environment, files) = (&EMPTY, &[]);
         Host { cgroup: Path::new("/airshipctl-x"), mapping, devices, capabilities: all, environment, files }
     }
 

@@ -4,6 +4,7 @@ mod bundle;
 mod driver;
 mod log;
 pub mod oci;
+mod privileges;
 pub mod record;
 mod rootless;
 

@@ -1,8 +1,13 @@
-//! The capabilities that this process may give to a container.
+//! The capabilities that this process may give to a container, and giving them up.
 
-use oci_spec::runtime::Capability;
+use std::collections::HashSet;
+
+use nix::errno::Errno;
+use nix::libc;
+use oci_spec::runtime::{Capability, Process};
 
 use super::rung::Rung;
+use crate::error::{Error, ErrorKind, Result};
 
 /// In the kernel's numbering (linux/capability.h).
 const ALL: [Capability; 41] = [
@@ -62,6 +67,64 @@ pub fn held(rung: &Rung) -> Vec<Capability> {
     of_mask(mask)
 }
 
+/// What a filter is loaded with, and what the bounding set is shrunk with.
+const TO_CONFINE: [Capability; 2] = [Capability::SysAdmin, Capability::Setpcap];
+
+/// Adds to the sets of a process what it needs to put itself under filters. Otherwise the kernel
+/// wants no_new_privs, which would break su and sudo in the container. The executor gives them back.
+pub fn lend(process: &mut Process) {
+    let Some(mut sets) = process.capabilities().clone() else { return };
+    let more = |set: &Option<HashSet<Capability>>| {
+        Some(set.iter().flatten().copied().chain(TO_CONFINE).collect::<HashSet<_>>())
+    };
+    sets.set_bounding(more(sets.bounding()));
+    sets.set_effective(more(sets.effective()));
+    sets.set_permitted(more(sets.permitted()));
+    process.set_capabilities(Some(sets));
+}
+
+/// The bounding set of a process, in the kernel's order.
+pub fn bounding(process: Option<&Process>) -> Vec<Capability> {
+    let sets = process.and_then(|process| process.capabilities().as_ref());
+    let held = sets.and_then(|sets| sets.bounding().clone()).unwrap_or_default();
+    ALL.into_iter().filter(|capability| held.contains(capability)).collect()
+}
+
+/// Takes all but `keep` out of the bounding set of this process, so that no program it executes can
+/// have them. Needs CAP_SETPCAP where there is anything to take.
+pub fn limit(keep: &[Capability]) -> Result<()> {
+    let keep = mask(keep);
+    for number in (0..64).filter(|number| keep >> number & 1 == 0) {
+        // SAFETY: prctl with plain numbers
+        let held = unsafe { libc::prctl(libc::PR_CAPBSET_READ, number, 0, 0, 0) };
+        if held == 1 {
+            // SAFETY: as above
+            let dropped = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) };
+            Errno::result(dropped).map_err(|errno| giving_up(&errno))?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves this process with `keep` only.
+pub fn keep(keep: &[Capability]) -> Result<()> {
+    let [low, high] = [mask(keep) as u32, (mask(keep) >> 32) as u32];
+    // _LINUX_CAPABILITY_VERSION_3, own process; then effective, permitted, inheritable, twice
+    let (header, sets) = ([0x2008_0522_u32, 0], [low, low, 0, high, high, 0]);
+    // SAFETY: both are laid out as capset(2) says, and outlive the call
+    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };
+    Errno::result(set).map(drop).map_err(|errno| giving_up(&errno))
+}
+
+fn giving_up(errno: &Errno) -> Error {
+    Error::caused(ErrorKind::Host, "giving up capabilities", errno)
+}
+
+fn mask(capabilities: &[Capability]) -> u64 {
+    let bits = ALL.iter().enumerate().filter(|(_, capability)| capabilities.contains(capability));
+    bits.fold(0, |mask, (number, _)| mask | 1 << number)
+}
+
 fn of_mask(mask: u64) -> Vec<Capability> {
     ALL.iter()
         .enumerate()
@@ -85,5 +148,6 @@ mod tests {
         assert_eq!(of_mask(1), [Capability::Chown]);
         assert_eq!(of_mask(1 << 21 | 1 << 27), [Capability::SysAdmin, Capability::Mknod]);
         assert_eq!(of_mask(u64::MAX).len(), 41);
+        assert_eq!(mask(&of_mask(0xa804_25fb)), 0xa804_25fb);
     }
 }

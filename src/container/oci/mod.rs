@@ -21,6 +21,7 @@ mod kernel;
 mod leftovers;
 mod protocol;
 mod rung;
+mod seccomp;
 mod session;
 mod spawn;
 mod unpack;

@@ -8,7 +8,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
 use nix::unistd::{AccessFlags, access};
 
-use super::overlay;
+use super::{devices, overlay};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, ErrorKind, Result};
 
@@ -64,9 +64,9 @@ fn is_writable() -> bool {
 fn no_view() -> Result<()> {
     let detach = |path: &Path| umount2(path, MntFlags::MNT_DETACH).is_ok();
     while detach(Path::new(ROOT)) {}
-    for path in version_1_mounts() {
-        detach(&path);
-    }
+    // elsewhere, or below a /sys that was covered
+    version_1_mounts().iter().for_each(|path| while detach(path) {});
+    while !version_1_mounts().is_empty() && detach(Path::new("/sys")) {}
     make_mount_point()?;
     mount_on_root("tmpfs")
 }
@@ -133,10 +133,16 @@ fn read_only(root: &Path) -> Result<()> {
         .doing(ErrorKind::Host, doing)
 }
 
-/// Whether this host enforces device rules: version 1 does; version 2 would need BPF, which the
-/// driver does not load.
+/// Whether this host enforces device rules: version 1 does, version 2 by a program that we may have
+/// to be allowed to load.
 pub fn enforces_devices() -> bool {
     has_type(&Path::new(ROOT).join("devices"), CGROUP_SUPER_MAGIC)
+        || (version_2_root().is_some() && devices::loadable())
+}
+
+/// The tree of version 2, where that is all there is.
+pub fn version_2_root() -> Option<&'static Path> {
+    Some(Path::new(ROOT)).filter(|root| has_type(root, CGROUP2_SUPER_MAGIC))
 }
 
 fn has_type(path: &Path, kind: FsType) -> bool {

@@ -19,7 +19,7 @@ pub fn mapping(rung: &Rung, channels: &mut Channels) -> Result<()> {
             // inside they can no longer be dropped; outside only root may, and others keep theirs
             let _ = drop_groups();
             step("user-namespace", new_user_namespace)?;
-            step("id-maps", || idmap::write_single(*uid, *gid).map_err(restricted))?;
+            step("id-maps", || map_one(*uid, *gid))?;
             step("user-0", become_zero)
         }
         Rung::Subordinate { .. } => {
@@ -32,6 +32,14 @@ pub fn mapping(rung: &Rung, channels: &mut Channels) -> Result<()> {
             step("user-0", || drop_groups().and_then(|()| become_zero()))
         }
     }
+}
+
+fn map_one(uid: u32, gid: u32) -> Result<()> {
+    idmap::write_single(uid, gid).map_err(|error| match uid {
+        // since Linux 5.12, user_namespaces(7)
+        0 => error.hint("root can map itself only with CAP_SETFCAP; run as another user, or with more"),
+        _ => restricted(error),
+    })
 }
 
 fn new_user_namespace() -> Result<()> {

@@ -1,5 +1,10 @@
-//! The last steps before the builder: a small init as pid 1 of the container, and exec.
+//! The last steps before the builder: filters and capabilities, a small init as pid 1 of the
+//! container, and exec.
 //!
+//! ```text
+//! libcontainer ─► profile, bounding set ─► fork ─┬► init: CAP_KILL at most
+//!                                                └► root emulation, capabilities, exec
+//! ```
 //! libcontainer's own executor would leave SIGPIPE ignored and signals blocked, hand a file that
 //! is no executable to /bin/sh, and end with 255 and no message when exec fails.
 
@@ -18,16 +23,22 @@ use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, signal, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, execv, fork};
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Capability, Spec};
 
+use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Up, send};
-use crate::error::{Error, ErrorKind};
+use crate::container::oci::seccomp::Filters;
+use crate::error::{Error, ErrorKind, Result as Done};
 
-/// Runs inside the container, after capabilities are dropped and the user is set.
+/// Runs inside the container, after the user is set and all capabilities are dropped but those of the
+/// builder and those that [`capabilities::lend`] lends.
 #[derive(Clone)]
 pub struct Exec {
     /// The status pipe; closed by exec.
     pub up: RawFd,
+    pub filters: Filters,
+    /// The builder's.
+    pub capabilities: Vec<Capability>,
 }
 
 impl Executor for Exec {
@@ -38,25 +49,54 @@ impl Executor for Exec {
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&signals), None);
         // a dumpable pid 1 would let the container reach our executable through /proc/1/exe
         let _ = nix::sys::prctl::set_dumpable(false);
+        if let Err(error) = self.confine() {
+            self.give_up(error);
+        }
         // SAFETY: this process has one thread, so the child may do anything
         match unsafe { fork() }.map_err(|errno| ExecutorError::Other(errno.to_string()))? {
-            ForkResult::Parent { child } => init(child, &signals),
-            ForkResult::Child => {
-                let error = match run(args) {
-                    Ok(never) => match never {},
-                    Err(error) => error,
-                };
-                // SAFETY: the pipe stays open until exec, which did not happen; it is not ours to close
-                let up = ManuallyDrop::new(unsafe { File::from_raw_fd(self.up) });
-                let _ = send(&*up, &Up::Failed(error));
-                // SAFETY: no destructor of the copied process may run; 127 as shells do
-                unsafe { libc::_exit(127) }
-            }
+            ForkResult::Parent { child } => match self.confine_init() {
+                Ok(()) => init(child, &signals),
+                Err(error) => self.give_up(error),
+            },
+            ForkResult::Child => match self.confine_builder().and_then(|()| run(args)) {
+                Ok(never) => match never {},
+                Err(error) => self.give_up(error),
+            },
         }
     }
 
     fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
         Ok(())
+    }
+}
+
+impl Exec {
+    fn confine(&self) -> Done<()> {
+        self.filters.load_profile()?;
+        capabilities::limit(&self.capabilities)
+    }
+
+    /// It passes signals on, to whatever user the builder becomes.
+    fn confine_init(&self) -> Done<()> {
+        let kill = self.capabilities.iter().filter(|held| **held == Capability::Kill);
+        capabilities::keep(&kill.copied().collect::<Vec<_>>())
+    }
+
+    fn confine_builder(&self) -> Done<()> {
+        if self.filters.load_emulation()? {
+            // from here on capset does nothing; user 0, as whom alone emulation runs, gets the bounding
+            // set by exec, no more and no less
+            return Ok(());
+        }
+        capabilities::keep(&self.capabilities)
+    }
+
+    fn give_up(&self, error: Error) -> ! {
+        // SAFETY: the pipe stays open until exec, which did not happen; it is not ours to close
+        let up = ManuallyDrop::new(unsafe { File::from_raw_fd(self.up) });
+        let _ = send(&*up, &Up::Failed(error));
+        // SAFETY: no destructor of the copied process may run; 127 as shells do
+        unsafe { libc::_exit(127) }
     }
 }
 
@@ -94,7 +134,7 @@ fn reap(builder: Pid) -> Option<i32> {
     }
 }
 
-fn run(args: &[String]) -> Result<Infallible, Error> {
+fn run(args: &[String]) -> Done<Infallible> {
     for number in Signal::iterator() {
         // SAFETY: the default action is no handler that could run anything
         let _ = unsafe { signal(number, SigHandler::SigDfl) };

@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod check;
+mod devices;
 mod enter;
 mod events;
 mod executor;

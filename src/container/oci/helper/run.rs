@@ -12,9 +12,9 @@ use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
 use super::user::User;
-use super::view::View;
 use super::worker::{self, Worker};
 use super::{Channels, reap};
+use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -113,7 +113,7 @@ fn supervise(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()>
 }
 
 /// Writes the bundle's config.json.
-pub fn write_config(task: &RunTask, view: &View, root: &Path, user: &User) -> Result<()> {
+pub fn write_config(task: &RunTask, root: &Path, user: &User) -> Result<()> {
     let bundle = task.run_dir.join("bundle");
     let doing = || format!("writing the bundle {}", bundle.display());
     DirBuilder::new().mode(0o700).recursive(true).create(&bundle).doing(ErrorKind::Host, doing)?;
@@ -123,7 +123,9 @@ pub fn write_config(task: &RunTask, view: &View, root: &Path, user: &User) -> Re
     }
     if let Some(process) = spec.process_mut() {
         process.set_user(user.to_spec()?);
+        if task.seccomp.profile || task.seccomp.emulation {
+            capabilities::lend(process);
+        }
     }
-    view.adapt(&mut spec)?;
     spec.save(bundle.join("config.json")).doing(ErrorKind::Host, doing)
 }

@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::set_no_new_privs;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{chdir, pivot_root};
 
 use super::check::{separate, step};
-use super::run::NetworkMode;
+use super::run::{NetworkMode, Seccomp};
 use super::{check, overlay, worker};
 use crate::container::oci::rung::Rung;
+use crate::container::oci::seccomp;
 use crate::error::{Doing, ErrorKind, Result};
 
 /// Fails with [`ErrorKind::Host`] at the first thing that this host does not allow. The process is
@@ -38,10 +36,8 @@ pub fn run(rung: &Rung) -> Result<()> {
     let root = step("overlay", || overlay::mount_root(&lower, scratch))?;
     check::further(&root)?;
     separate("pivot-root", || change_root(&root))?;
-    match rung {
-        Rung::Emulated { .. } => separate("seccomp-filter", load_filter),
-        _ => Ok(()),
-    }
+    let filters = Seccomp { profile: true, emulation: matches!(rung, Rung::Emulated { .. }) };
+    separate("seccomp-filter", || seccomp::probe(filters))
 }
 
 /// In a user namespace they are bound instead.
@@ -58,21 +54,4 @@ fn change_root(root: &Path) -> Result<()> {
         umount2(".", MntFlags::MNT_DETACH)
     };
     change().doing(ErrorKind::Host, || "making the container's root the root (pivot_root)".into())
-}
-
-/// A filter that lets everything pass, loaded as root emulation loads its own (seccomp(2)).
-fn load_filter() -> Result<()> {
-    let doing = || "loading a seccomp filter".to_owned();
-    set_no_new_privs().doing(ErrorKind::Host, doing)?;
-    let allow = libc::sock_filter {
-        code: (libc::BPF_RET | libc::BPF_K) as u16,
-        jt: 0,
-        jf: 0,
-        k: libc::SECCOMP_RET_ALLOW,
-    };
-    let mut program = [allow];
-    let filter = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
-    // SAFETY: the kernel copies the program, which outlives the call, and nothing is filtered
-    let loaded = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &filter) };
-    Errno::result(loaded).map(drop).doing(ErrorKind::Host, doing)
 }

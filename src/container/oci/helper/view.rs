@@ -70,11 +70,17 @@ impl View {
     fn fit(&self, mount: &Mount) -> Result<Mount> {
         match (mount.typ().as_deref(), self.proc, self.sys) {
             (Some("proc"), FileSystem::Hosts, _) => bind("/proc", &["rbind", "nosuid", "nodev", "noexec"]),
-            (Some("sysfs"), _, FileSystem::Hosts) => bind("/sys", &["rbind", "rro"]),
+            (Some("sysfs"), _, FileSystem::Hosts) => bind("/sys", &["rbind", access(mount)]),
             (Some("devpts"), ..) => Ok(with_mapped_group(mount)),
             _ => Ok(mount.clone()),
         }
     }
+}
+
+/// Read-only means with all that is mounted below it.
+fn access(mount: &Mount) -> &'static str {
+    let writable = mount.options().iter().flatten().any(|option| option == "rw");
+    if writable { "rw" } else { "rro" }
 }
 
 fn bind(path: &str, options: &[&str]) -> Result<Mount> {

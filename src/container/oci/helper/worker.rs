@@ -22,9 +22,11 @@ use super::check::{separate, step};
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
 use super::view::View;
-use super::{Channels, network, overlay, trial, user, workdir};
+use super::{Channels, devices, network, overlay, trial, user, workdir};
+use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
+use crate::container::oci::seccomp::Filters;
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// A forked worker.
@@ -117,16 +119,19 @@ fn mount_namespace() -> Result<()> {
 
 /// The whole run, from the mounts to the builder's exit code.
 pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> {
+    let mut task = task.clone();
     let view = namespaces(rung, task.network)?;
     view.warn();
+    view.adapt(&mut task.spec)?;
     let children = child_signals()?;
     let root = overlay::mount_root(&task.rootfs, &task.run_dir)?;
     let user = user::resolve(&root, &task.user, rung)?;
     if let Some(process) = task.spec.process() {
         workdir::make(&root, process.cwd())?;
     }
-    super::run::write_config(task, &view, &root, &user)?;
-    let container = create(task, &channels.up)?;
+    super::run::write_config(&task, &root, &user)?;
+    let container = create(&task, &channels.up)?;
+    devices::restrict(&task.spec)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -156,9 +161,12 @@ fn child_signals() -> Result<SignalFd> {
 fn create(task: &RunTask, up: &File) -> Result<Container> {
     let state = task.run_dir.join("state");
     std::fs::create_dir_all(&state).doing(ErrorKind::Host, || format!("creating {}", state.display()))?;
+    let capabilities = capabilities::bounding(task.spec.process().as_ref());
+    let filters = Filters::compile(task.seccomp, &capabilities)?;
+    let executor = Exec { up: up.as_raw_fd(), filters, capabilities };
     let build = || {
         ContainerBuilder::new(task.id.clone(), SyscallType::default())
-            .with_executor(Exec { up: up.as_raw_fd() })
+            .with_executor(executor)
             .with_root_path(&state)?
             .validate_id()?
             .as_init(task.run_dir.join("bundle"))

@@ -2,47 +2,38 @@
 # The states: each a function that prepares this mount namespace and then does "$@", which begins with `as USER`.
 # shellcheck disable=SC2034 # used by those who source this
 root=root single=airship-hosts-single subid=airship-hosts-subid
-states=("plain root single subid" "bare_environment root single subid" "no_user_namespaces root single subid"
-  "no_mount_namespaces root single" "no_pid_namespaces single" "cgroup_2 root single subid" "cgroup_tmpfs root single"
-  "cgroup_none root single" "cgroup_read_only root single" "masked_proc root single subid" "nested root single"
-  "noexec_cache root single" "noexec_everything root single" "nodev_cache root single" "full_home root single"
-  "tmpfs_home single subid" "read_only_home single subid" "state_elsewhere single" "read_only_volume root single")
-cgroups=/sys/fs/cgroup
+states=("plain root single subid" "forced_root root single" "forced_subid single subid" "forced_emulate root subid"
+  "forced_single root single" "bare_environment root single subid" "no_new_privileges root single subid"
+  "no_mount_capability root" "no_user_namespaces root single subid" "no_mount_namespaces root single"
+  "no_pid_namespaces single" "no_net_namespaces root single" "no_newuidmap subid" "unprivileged_newuidmap subid"
+  "cgroup_2 root single subid" "cgroup_tmpfs root single" "cgroup_none root single" "cgroup_read_only root single"
+  "masked_proc root single subid" "no_proc root single" "no_sys root single" "changed_root root single"
+  "nested root single" "noexec_cache root single" "noexec_everything root single" "nodev_cache root single"
+  "full_home root single" "tmpfs_home single subid" "read_only_home single subid" "state_elsewhere single"
+  "read_only_volume root single")
 
 as() { # USER COMMAND...: as this user, with a home of its own and hardly any environment
   local home=$AIRSHIP_HOSTS/$1/home
-  setpriv --reuid "$1" --regid "$1" --init-groups env -i PATH="${AS_PATH-/usr/sbin:/usr/bin:/sbin:/bin}" HOME="$home" \
-    XDG_STATE_HOME="${AS_STATE:-$home/.state}" AIRSHIP_STATE_DIR="${AS_STATE:-$home/.state/airshipctl}" \
-    AIRSHIP_ROOTFS_CACHE="$home/cache" AIRSHIP_HOSTS="$AIRSHIP_HOSTS" STATE="${STATE:-}" /bin/bash "$AIRSHIP_HOSTS/hosts/do.sh" "${@:2}"
+  # shellcheck disable=SC2086 # none or several options
+  setpriv --reuid "$1" --regid "$1" --init-groups ${AS_WITH:-} env -i PATH="${AS_PATH-/usr/sbin:/usr/bin:/sbin:/bin}" \
+    HOME="$home" AIRSHIP_STATE_DIR="${AS_STATE:-$home/state}" AIRSHIP_ROOTFS_CACHE="$home/cache" HOW="${AS_HOW:-auto}" \
+    AIRSHIP_HOSTS="$AIRSHIP_HOSTS" STATE="${STATE:-}" /bin/bash "$AIRSHIP_HOSTS/hosts/do.sh" "${@:2}"
 }
-memory() { # DIRECTORY USER OPTIONS: a file system of its own there
-  mkdir -p "$1" && mount -t tmpfs -o "mode=700,uid=$(id -u "$2"),gid=$(id -g "$2"),$3" tmpfs "$1"
-}
-read_only() { mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"; }
-anew() { "$@" load && "$@"; }
+# shellcheck source=scripts/hosts/namespaces.sh
+. "${BASH_SOURCE%/*}/namespaces.sh"
+# shellcheck source=scripts/hosts/places.sh
+. "${BASH_SOURCE%/*}/places.sh"
 
 plain() { "$@"; }
+forced_root() { AS_HOW=root "$@"; }
+forced_subid() { AS_HOW=subid "$@"; }
+forced_emulate() { AS_HOW=emulate "$@"; }
+forced_single() { AS_HOW=single "$@"; }
 bare_environment() { AS_PATH='' "$@"; }
-no_user_namespaces() { python3 "$AIRSHIP_HOSTS/hosts/limited.py" user bash "$AIRSHIP_HOSTS/hosts/enter.sh" plain "$2"; }
-no_mount_namespaces() { python3 "$AIRSHIP_HOSTS/hosts/limited.py" mnt bash "$AIRSHIP_HOSTS/hosts/enter.sh" plain "$2"; }
-no_pid_namespaces() { python3 "$AIRSHIP_HOSTS/hosts/limited.py" pid bash "$AIRSHIP_HOSTS/hosts/enter.sh" plain "$2"; }
-cgroup_2() { [[ ! -d $cgroups/unified ]] || mount --bind $cgroups/unified $cgroups && "$@"; }
-cgroup_tmpfs() { mount -t tmpfs tmpfs $cgroups && "$@"; }
-cgroup_none() { umount --recursive --lazy $cgroups && "$@"; }
-cgroup_read_only() {
-  for dir in $(findmnt -rn -o TARGET | grep "^$cgroups"); do mount -o remount,bind,ro "$dir"; done && "$@"
+no_new_privileges() { AS_WITH=--no-new-privs "$@"; }
+no_mount_capability() { AS_WITH=--bounding-set=-sys_admin "$@"; }
+no_newuidmap() { mount --bind /dev/null "$(command -v newuidmap)" && "$@"; }
+unprivileged_newuidmap() { # a copy has no setuid bit
+  cp "$(command -v newuidmap)" "$AIRSHIP_HOSTS/said/" && chmod 755 "$AIRSHIP_HOSTS/said/newuidmap" &&
+    mount --bind "$AIRSHIP_HOSTS/said/newuidmap" "$(command -v newuidmap)" && "$@"
 }
-masked_proc() { # as engines do; not every kernel has all of them
-  for file in kcore keys timer_list; do [[ ! -e /proc/$file ]] || mount --bind /dev/null "/proc/$file"; done
-  for dir in acpi scsi irq; do [[ ! -e /proc/$dir ]] || mount -t tmpfs -o ro tmpfs "/proc/$dir"; done
-  "$@"
-}
-nested() { python3 "$AIRSHIP_HOSTS/hosts/nested.py" bash "$AIRSHIP_HOSTS/hosts/enter.sh" plain "$2"; }
-noexec_cache() { memory "$AIRSHIP_HOSTS/$2/home/cache" "$2" noexec && anew "$@"; }
-noexec_everything() { memory "$AIRSHIP_HOSTS/$2/home" "$2" noexec && anew "$@"; }
-nodev_cache() { memory "$AIRSHIP_HOSTS/$2/home/cache" "$2" nodev && anew "$@"; }
-full_home() { memory "$AIRSHIP_HOSTS/$2/home" "$2" size=3500k && anew "$@"; }
-tmpfs_home() { memory "$AIRSHIP_HOSTS/$2/home" "$2" nosuid,nodev && anew "$@"; }
-read_only_home() { read_only "$AIRSHIP_HOSTS/$2/home" && "$@"; }
-state_elsewhere() { read_only "$AIRSHIP_HOSTS/$2/home" && AS_STATE=$AIRSHIP_HOSTS/$2/state "$@"; }
-read_only_volume() { read_only "$AIRSHIP_HOSTS/$2/volume" && "$@"; }

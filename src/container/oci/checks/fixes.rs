@@ -11,6 +11,7 @@ pub fn fix(check: &str) -> Option<&'static str> {
         "cgroup-view" => {
             "mount cgroups where they are expected, as root: mount -t cgroup2 cgroup2 /sys/fs/cgroup"
         }
+        "helper" => "mount /proc and let this program execute itself from there",
         "tmpfs" => "inside a container, let that one mount file systems",
         "overlay" => {
             "have the kernel load its module, as root: modprobe overlay; users need kernel 5.11 or newer"

@@ -50,7 +50,10 @@ pub struct Verdict {
 
 /// Whether containers can run on this rung: what every run asks first.
 pub fn probe(rung: &Rung, interrupt: &Interrupt) -> Result<()> {
-    Helper::spawn(rung, Task::Probe, Surroundings::default())?.call(Some(interrupt)).map(drop)
+    let tried = Helper::spawn(rung, Task::Probe, Surroundings::default())
+        .and_then(|helper| helper.call(Some(interrupt)).map(drop));
+    // what fails between the steps
+    tried.map_err(|error| error.of_check("helper"))
 }
 
 /// Climbs as a run with this wish does, then looks at each rung by itself. `upper` is a directory for

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::platform::Platform;
 use crate::image::registry::Access;
 use crate::interrupt::Interrupt;
-use crate::site::config::IsoConfiguration;
+use crate::site::config::{ContainerRuntime, IsoConfiguration};
 
 /// The command line, without what belongs to the terminal.
 pub struct Options {
@@ -102,7 +102,7 @@ pub fn examine(options: &Options, interrupt: &Interrupt) -> Result<Report> {
         None => {}
         Some(Ok(configuration)) => {
             let volume = &configuration.container.volume;
-            add(Area::Configuration, vec![Check::ok("configuration", format!("volume {volume}"))]);
+            add(Area::Configuration, vec![read(&configuration)]);
             add(Area::Volume, places::volume(&volume.host));
             known = Some(configuration);
         }
@@ -118,6 +118,19 @@ pub fn examine(options: &Options, interrupt: &Interrupt) -> Result<Report> {
     add(Area::State, places::state(&options.state));
     let run = outlook(&taken, &found);
     Ok(Report { version: 1, host: Host::this(), checks: found, rungs: verdicts, run })
+}
+
+/// A configuration without faults.
+fn read(configuration: &IsoConfiguration) -> Check {
+    let container = &configuration.container;
+    let found = format!("volume {}, container runtime {}", container.volume, container.runtime);
+    match container.runtime {
+        ContainerRuntime::Oci => Check::ok("configuration", found),
+        ContainerRuntime::Docker => Check::warn(
+            "configuration",
+            format!("{found}: the engine is not looked at, and the rest is about the built-in driver"),
+        ),
+    }
 }
 
 /// The first thing that a run would stumble over, in the order of its own steps.

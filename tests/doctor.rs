@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use common::docker_registry::DockerRegistry;
 use common::faulty::{Fault, FaultyRegistry};
+use common::guard::{Authority, Login, Tls};
 use common::image::Layout;
 use common::site::{BUILD, IMAGE, Site, builder, program, stderr, stdout};
 use nix::unistd::geteuid;
@@ -215,6 +216,27 @@ fn only_manifest_and_configuration_are_fetched() {
     // what is not as its digest says is noticed all the same
     registry.fault(&image.config.digest, 9, Fault::Flip(3));
     examine(&site, &[]).assert_fails("registry", 4, "other bytes");
+}
+
+#[test]
+fn credentials_and_certificates_are_those_of_a_pull() {
+    let image = builder(BUILD).build();
+    let registry = FaultyRegistry::start();
+    registry.require(Login::Basic("ann:s3cret"));
+    let site = Site::new();
+    site.configure(&registry.add("1", &image), "");
+    examine(&site, &[]).assert_fails("registry", 4, "401");
+    let auth = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"YW5uOnMzY3JldA==\"}}}}}}", registry.host());
+    fs::write(site.path("auth.json"), auth).unwrap();
+    examine(&site, &["--authfile", "auth.json"]).assert_good();
+    let (lab, other) = (Authority::new("Lab CA"), Authority::new("Other CA"));
+    let registry = FaultyRegistry::with_tls(Tls::new(&lab, None));
+    site.configure(&registry.add("1", &image), "");
+    fs::write(site.path("lab.crt"), lab.pem()).unwrap();
+    fs::write(site.path("other.crt"), other.pem()).unwrap();
+    let report = examine(&site, &["--ca-file", "other.crt"]);
+    report.assert_fails("registry", 4, "CN=Lab CA");
+    examine(&site, &["--ca-file", "lab.crt"]).assert_good();
 }
 
 #[test]

@@ -14,8 +14,7 @@ iso = bytearray(20 * 2048)
 iso[16 * 2048:16 * 2048 + 7] = b"\x01CD001\x01"
 struct.pack_into("<I", iso, 16 * 2048 + 80, 20)
 struct.pack_into(">I", iso, 16 * 2048 + 84, 20)
-struct.pack_into("<H", iso, 16 * 2048 + 128, 2048)
-struct.pack_into(">H", iso, 16 * 2048 + 130, 2048)
+struct.pack_into("<HBB", iso, 16 * 2048 + 128, 2048, 8, 0)
 iso[17 * 2048:17 * 2048 + 7] = b"\xffCD001\x01"
 
 out = pathlib.Path(sys.argv[1])

@@ -203,7 +203,7 @@ impl OciDriver {
         };
         let session = Session::new(helper, record, log, conditions);
         let session = self.session.insert(session);
-        session.set_up(run.volume, run.staging)?;
+        session.set_up(run.volume, run.staging).map_err(checks::pointing)?;
         Ok(session)
     }
 }

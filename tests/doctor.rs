@@ -267,6 +267,17 @@ fn a_state_directory_and_a_cache_in_the_way_of_a_run_are_foretold() {
 }
 
 #[test]
+fn a_volume_that_another_run_has_is_foretold() {
+    let site = Site::with_builder(BUILD);
+    let volume = fs::File::open(site.volume()).unwrap();
+    volume.lock().unwrap();
+    examine(&site, &[]).assert_fails("volume", 2, "busy with another run");
+    site.fail(&[], 2, &["busy with another run"]);
+    volume.unlock().unwrap();
+    examine(&site, &[]).assert_good();
+}
+
+#[test]
 fn no_value_of_a_proxy_variable_is_shown() {
     let site = Site::new();
     site.configure("registry.example/builder:1", "");

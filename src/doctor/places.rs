@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags, accessat, statfs, statvfs};
@@ -38,6 +38,11 @@ const TMPFS: u32 = 0x0102_1994;
 /// The container.volume of the configuration.
 pub fn volume(dir: &Path) -> Vec<Check> {
     let usable = match Volume::check(dir) {
+        Ok(()) if is_locked(dir) => {
+            let why = format!("opening volume {}: it is busy with another run", dir.display());
+            let error = Error::new(ErrorKind::Usage, why);
+            Check::fail("volume", &error.hint("wait until the other run has ended, or choose another volume"))
+        }
         Ok(()) => Check::ok("volume", format!("{} can be written", dir.display())),
         Err(error) => return vec![Check::fail("volume", &error)],
     };
@@ -49,6 +54,20 @@ pub fn volume(dir: &Path) -> Vec<Check> {
         Err(error) => Check::warn_of("volume-file-system", &error),
     };
     vec![usable, file_system]
+}
+
+/// Whether a run has locked it. Trying to lock it would be in the way of a run that begins just now, so
+/// the kernel's list is read (proc(5), /proc/locks); what that does not show is taken for free.
+fn is_locked(dir: &Path) -> bool {
+    let Ok(found) = dir.metadata() else { return false };
+    let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
+    let wanted = format!("{major:02x}:{minor:02x}:{}", found.ino());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let is_it = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.contains(&"FLOCK") && fields.contains(&wanted.as_str())
+    };
+    locks.lines().any(is_it)
 }
 
 /// The own cache and the additional ones.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use nix::unistd::{AccessFlags, access};
 
 use super::Check;
 
@@ -17,7 +18,7 @@ pub fn cgroups() -> Check {
     let root = Path::new(ROOT);
     let is_2 = |path: &Path| statfs(path).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC);
     let (version, places) = match (is_2(root), is_2(&root.join("unified"))) {
-        (true, _) => ("version 2", vec![(PathBuf::from(ROOT), controllers(root))]),
+        (true, _) => ("version 2", vec![version_2(root)]),
         (false, true) => ("version 1 and 2 (hybrid)", version_1(root)),
         (false, false) if version_1(root).is_empty() => {
             return Check::warn("cgroup", format!("there are none below {ROOT}: runs have no limits"))
@@ -40,7 +41,9 @@ pub fn cgroups() -> Check {
         }
         (Some(why), true) => {
             Check::warn("cgroup", format!("{version}, not writable ({why}): runs have no limits"))
-                .with_fix("for limits run as root, where cgroups are mounted read-write")
+                .with_fix(
+                "for limits run as root, where cgroups are mounted read-write, or below `systemd-run --user --scope`",
+            )
         }
     }
 }
@@ -49,8 +52,20 @@ fn listed(names: &[&str]) -> String {
     if names.is_empty() { "no controller that limits".to_owned() } else { names.join(", ") }
 }
 
-fn controllers(dir: &Path) -> String {
-    fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default().trim().to_owned()
+/// Where a cgroup of a run goes, and the controllers there. A user's goes below the nearest one above its
+/// own that was delegated to it (cgroups(7), "Delegation").
+fn version_2(root: &Path) -> (PathBuf, String) {
+    let list =
+        |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default().trim().to_owned();
+    let of_root = (root.to_owned(), list(root, "cgroup.controllers"));
+    if nix::unistd::geteuid().is_root() {
+        return of_root;
+    }
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let above = Path::new(own).ancestors().skip(1).map(|parent| root.join(parent));
+    let mut delegated = above.filter(|dir| access(dir, AccessFlags::W_OK).is_ok());
+    delegated.next().map_or(of_root, |dir| (dir.clone(), list(&dir, "cgroup.subtree_control")))
 }
 
 /// The hierarchies with a controller of interest; `cpu,cpuacct` is one directory.

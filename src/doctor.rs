@@ -38,12 +38,17 @@ pub struct Options {
 pub struct Report {
     /// Of this form; keys are only added to it.
     pub version: u32,
+    /// The exit code of the examination: that of [`Report::failure`], or 0.
+    pub code: u8,
     pub host: Host,
     /// In the order in which a run meets them.
     pub checks: Vec<Found>,
     /// All rungs, best first.
     pub rungs: Vec<Verdict>,
     pub run: Outlook,
+    /// The worst: that no rung holds, or else what a run would fail with.
+    #[serde(skip)]
+    pub failure: Option<Error>,
 }
 
 /// Who asks, and where.
@@ -87,8 +92,6 @@ pub struct Outlook {
     /// The check that it would fail at.
     pub check: Option<String>,
     pub reason: Option<String>,
-    #[serde(skip)]
-    pub kind: Option<ErrorKind>,
 }
 
 /// Looks at everything. Only an interrupt is an error: whatever else is wrong is what was asked for.
@@ -116,8 +119,11 @@ pub fn examine(options: &Options, interrupt: &Interrupt) -> Result<Report> {
         add(Area::Image, image::image(options, configuration, taken.as_ref().ok(), interrupt)?);
     }
     add(Area::State, places::state(&options.state));
-    let run = outlook(&taken, &found);
-    Ok(Report { version: 1, host: Host::this(), checks: found, rungs: verdicts, run })
+    let obstacle = obstacle(&taken, &found);
+    let run = outlook(&taken, obstacle.as_ref());
+    let failure = taken.err().filter(|error| error.kind() == ErrorKind::Host).or(obstacle);
+    let code = failure.as_ref().map_or(0, |error| error.kind().exit_code());
+    Ok(Report { version: 1, code, host: Host::this(), checks: found, rungs: verdicts, run, failure })
 }
 
 /// A configuration without faults.
@@ -134,22 +140,24 @@ fn read(configuration: &IsoConfiguration) -> Check {
 }
 
 /// The first thing that a run would stumble over, in the order of its own steps.
-fn outlook(taken: &Result<Taken>, found: &[Found]) -> Outlook {
+fn obstacle(taken: &Result<Taken>, found: &[Found]) -> Option<Error> {
     let of = |areas: &[Area]| {
         let failed = |it: &&Found| areas.contains(&it.area) && it.check.status == Status::Fail;
         found.iter().find(failed).map(|it| it.check.to_error())
     };
-    let obstacle = of(&[Area::Configuration, Area::Volume])
+    of(&[Area::Configuration, Area::Volume])
         .or_else(|| taken.as_ref().err().cloned())
-        .or_else(|| of(&[Area::Cache, Area::Image, Area::State]));
+        .or_else(|| of(&[Area::Cache, Area::Image, Area::State]))
+}
+
+fn outlook(taken: &Result<Taken>, obstacle: Option<&Error>) -> Outlook {
     let taken = taken.as_ref().ok();
     Outlook {
         rung: taken.map(|taken| taken.rung),
         description: taken.map(|taken| taken.description.clone()),
-        code: obstacle.as_ref().map_or(0, |error| error.kind().exit_code()),
-        check: obstacle.as_ref().and_then(Error::check).map(str::to_owned),
-        reason: obstacle.as_ref().map(ToString::to_string),
-        kind: obstacle.as_ref().map(Error::kind),
+        code: obstacle.map_or(0, |error| error.kind().exit_code()),
+        check: obstacle.and_then(Error::check).map(str::to_owned),
+        reason: obstacle.map(ToString::to_string),
     }
 }
 
@@ -173,6 +181,10 @@ mod tests {
         Found { area, check: Check::fail(name, &Error::new(kind, "no")) }
     }
 
+    fn judged(taken: &Result<Taken>, found: &[Found]) -> Outlook {
+        outlook(taken, obstacle(taken, found).as_ref())
+    }
+
     fn taken() -> Result<Taken> {
         Ok(Taken { rung: Rootless::Root, description: "as root".into(), mapping: Mapping::root() })
     }
@@ -184,18 +196,18 @@ mod tests {
             failed(Area::Cache, "cache", ErrorKind::Image),
             failed(Area::State, "state", ErrorKind::Usage),
         ];
-        let run = outlook(&taken(), &found);
+        let run = judged(&taken(), &found);
         assert_eq!((run.code, run.check.as_deref(), run.rung), (4, Some("cache"), Some(Rootless::Root)));
         let none = Err(Error::new(ErrorKind::Host, "no").of_check("user-namespace"));
-        let run = outlook(&none, &found);
+        let run = judged(&none, &found);
         assert_eq!((run.code, run.check.as_deref(), run.rung), (5, Some("user-namespace"), None));
-        let run = outlook(&none, &[failed(Area::Volume, "volume", ErrorKind::Usage)]);
+        let run = judged(&none, &[failed(Area::Volume, "volume", ErrorKind::Usage)]);
         assert_eq!((run.code, run.check.as_deref()), (2, Some("volume")));
     }
 
     #[test]
     fn what_only_explains_is_no_obstacle() {
-        let run = outlook(&taken(), &[failed(Area::Host, "mount-api", ErrorKind::Host)]);
+        let run = judged(&taken(), &[failed(Area::Host, "mount-api", ErrorKind::Host)]);
         assert_eq!((run.code, run.check), (0, None));
     }
 }

@@ -369,6 +369,13 @@ fn where_user_namespaces_are_used_up_the_check_has_the_command() {
     let report = report(&doctored.current_dir(site.path("")).output().unwrap());
     assert_eq!((report.code, &report.json["run"]["rung"]), (5, &Value::Null), "{:#}", report.json);
     assert_eq!(report.json["run"]["check"], "user-namespace");
+    // the worst, even where a run would not come so far
+    fs::rename(site.volume(), site.path("away")).unwrap();
+    let worst = doctored.output().unwrap();
+    assert_eq!(worst.status.code(), Some(5));
+    let json: Value = serde_json::from_slice(&worst.stdout).unwrap();
+    assert_eq!((&json["code"], &json["run"]["code"]), (&Value::from(5), &Value::from(2)));
+    fs::rename(site.path("away"), site.volume()).unwrap();
     let fix = report.check("namespace-limits")["fix"].as_str().unwrap();
     assert_eq!(fix, "as root: sysctl -w user.max_user_namespaces=15000");
     let mut wrapper = Command::new("unshare");

@@ -14,21 +14,24 @@ use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
 
 const HELP: &str = "\
-The exit code is the one that a run would end with before its builder starts; 0 if nothing is in its way:
-  2  configuration, volume or state directory
+Exit codes:
+  0  a run would start its builder
+  5  no way to run containers holds, whatever else is wrong; or there is no place for the rootfs
+ otherwise the one that a run would end with:
+  2  configuration, volume, cache or state directory
   4  the image cannot be had, or not be stored
-  5  no way to run containers holds
   6  the image is for another architecture
 
 --output json is one document with these keys:
   version  1; keys are only added to it
+  code     the exit code
   host     kernel, platform, uid
   checks   list of area (configuration, volume, host, cache, image, state), name, status (ok, warn,
            fail, skip), message, fix (or null)
   rungs    list of rung (root, subid, emulate, single), holds, check (the first that fails), reason,
            fix, checks (the steps to a container: name, status, message, fix)
-  run      what a run would do: rung (or null), description (as in its log), code (as above), check
-           and reason (null with code 0)";
+  run      what a run would do: rung (or null), description (as in its log), code that it would end
+           with before its builder starts (or 0), check and reason (null with code 0)";
 
 /// Find out what works on this host, by trying, and which way a run would take.
 ///
@@ -63,7 +66,7 @@ enum Output {
     Json,
 }
 
-/// Prints the report. What a run would fail at is the error of this command.
+/// Prints the report. The worst in it is the error of this command.
 pub fn run(args: DoctorArgs) -> Result<()> {
     let output = args.output;
     let options = args.options()?;
@@ -76,13 +79,10 @@ pub fn run(args: DoctorArgs) -> Result<()> {
             print(&format!("{json}\n"))?;
         }
     }
-    match report.run.kind {
-        Some(kind) => {
-            let check = report.run.check.unwrap_or_else(|| "unknown".to_owned());
-            Err(Error::new(kind, format!("a run would fail at check {check}")))
-        }
-        None => Ok(()),
-    }
+    let Some(failure) = report.failure else { return Ok(()) };
+    // all there is to say has been said
+    let check = failure.check().map_or_else(String::new, |name| format!(" at check {name}"));
+    Err(Error::new(failure.kind(), format!("a run would fail{check}")))
 }
 
 impl DoctorArgs {

@@ -18,7 +18,7 @@ cat >"$dir/top/tree/usr/local/bin/build-iso" <<'BUILDER'
 #!/bin/bash
 set -euxo pipefail
 export DEBIAN_FRONTEND=noninteractive
-mirror=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
+mirror=$(grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list.d | head -n 1)
 source /etc/os-release && suite=$VERSION_CODENAME
 cat /proc/self/uid_map && [[ $ISOGEN_ROOT_EMULATION == 1 && $(id -u) == 0 ]]
 apt-get -qq update

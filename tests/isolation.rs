@@ -5,12 +5,13 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
 use common::image::{Entry, TestImage};
 use common::site::{BUILD, Site, builder, stderr};
-use nix::libc::{ENOSYS, EPERM};
+use nix::libc::{self, ENOSYS, EPERM};
 use serde_json::json;
 
 /// Docker's fourteen, and the same without MKNOD.
@@ -54,16 +55,21 @@ fn mask(fields: &BTreeMap<&str, &str>, name: &str) -> u64 {
     u64::from_str_radix(fields[name], 16).unwrap()
 }
 
-/// The program of tests/isolation/calls.c and how its calls ended.
-fn calls(more: &str) -> BTreeMap<String, i32> {
+/// A static program from C source.
+fn compiled(source: &str) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
-    let (source, program) = (dir.path().join("calls.c"), dir.path().join("calls"));
-    fs::write(&source, include_str!("isolation/calls.c")).unwrap();
+    let (file, program) = (dir.path().join("source.c"), dir.path().join("program"));
+    fs::write(&file, source).unwrap();
     let mut gcc = Command::new("gcc");
-    let built = gcc.args(["-static", "-O1", "-o"]).arg(&program).arg(&source).output();
+    let built = gcc.args(["-static", "-O1", "-o"]).arg(&program).arg(&file).output();
     let built = built.expect("gcc is installed by scripts/setup.sh");
     assert!(built.status.success(), "{}", stderr(&built));
-    let calls = Entry::program("bin/calls", fs::read(program).unwrap());
+    fs::read(program).unwrap()
+}
+
+/// How the system calls of tests/isolation/calls.c end.
+fn calls(more: &str) -> BTreeMap<String, i32> {
+    let calls = Entry::program("bin/calls", compiled(include_str!("isolation/calls.c")));
     let image = builder(&format!("calls\n{BUILD}")).layer(&[calls]);
     let (log, _) = log_of(&image, more);
     let pairs = log.lines().filter_map(|line| line.split_once(' '));
@@ -91,8 +97,20 @@ fn has(name: &str) -> bool {
     cfg!(target_arch = "x86_64") || !name.ends_with(".i386")
 }
 
+/// Gives this thread, and what it starts, a session keyring with a key in it.
+fn keep_a_key() {
+    let (kind, name) = (c"user".as_ptr(), c"airshipctl-test".as_ptr());
+    // SAFETY: KEYCTL_JOIN_SESSION_KEYRING, then add_key to KEY_SPEC_SESSION_KEYRING, with strings that last
+    let key = unsafe {
+        libc::syscall(libc::SYS_keyctl, 1, 0_usize);
+        libc::syscall(libc::SYS_add_key, kind, name, name, 1_usize, -3)
+    };
+    assert!(key > 0, "{}", std::io::Error::last_os_error());
+}
+
 #[test]
-fn privileged_has_no_profile() {
+fn privileged_has_no_profile_but_a_keyring_of_its_own() {
+    keep_a_key();
     let calls = calls("  privileged: true\n");
     for name in
         ["unshare", "unshare.i386", "get_mempolicy", "personality-norandom"].iter().filter(|name| has(name))
@@ -100,6 +118,7 @@ fn privileged_has_no_profile() {
         assert_eq!(calls[*name], 0, "{name}: {calls:?}");
     }
     assert_ne!(calls["clone3"], ENOSYS);
+    assert_eq!(calls["keyctl-search"], libc::ENOKEY, "{calls:?}");
     assert_ne!(calls["io_uring_setup"], EPERM);
 }
 
@@ -126,15 +145,20 @@ fn the_containers_init_is_filtered_too_and_can_only_kill() {
 
 #[test]
 fn another_user_than_root_starts_without_capabilities() {
-    let image = builder(&format!("cat /proc/self/status\n{BUILD}"))
+    let become_root = compiled(
+        "#include <stdio.h>\n#include <unistd.h>\nint main(void) { printf(\"euid: %d\\n\", geteuid()); }",
+    );
+    let image = builder(&format!("cat /proc/self/status; become\n{BUILD}"))
+        .layer(&[Entry::program("bin/become", become_root).mode(0o4755)])
         .config(json!({"Cmd": ["/bin/builder"], "User": "build"}));
     let site = Site::with_image(&image.build());
-    fs::set_permissions(site.volume(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    fs::set_permissions(site.volume(), PermissionsExt::from_mode(0o777)).unwrap();
     let single = stderr(&site.succeed(&[])).contains("single id");
     let log = site.log();
     let fields = fields(&log);
     assert_eq!((fields["Seccomp"], fields["NoNewPrivs"]), ("2", "0"), "{log}");
     assert!(FOURTEEN.contains(&mask(&fields, "CapBnd")), "{log}");
+    assert_eq!(fields["euid"], "0", "set-user-ID programs work");
     // with a single id it runs as 0
     let expected = if single { mask(&fields, "CapBnd") } else { 0 };
     assert_eq!((mask(&fields, "CapEff"), mask(&fields, "CapPrm")), (expected, expected), "{log}");
@@ -267,9 +291,7 @@ fn a_privileged_builder_of_root_has_the_hosts_device_nodes() {
         for file in interrupts; do wc -c < /proc/$file; done"
     ));
     let nodes: Vec<_> = fs::read_dir("/dev").unwrap().map(|entry| entry.unwrap()).collect();
-    for node in
-        nodes.iter().filter(|node| std::os::unix::fs::FileTypeExt::is_char_device(&node.file_type().unwrap()))
-    {
+    for node in nodes.iter().filter(|node| FileTypeExt::is_char_device(&node.file_type().unwrap())) {
         let path = node.path().to_string_lossy().into_owned();
         assert!(
             path == "/dev/ptmx" || path == "/dev/console" || log.lines().any(|line| line == path),
@@ -313,4 +335,20 @@ fn a_program_of_the_host_is_out_of_reach_through_proc() {
         assert!(log.lines().any(|line| line == said), "{said}: {log}");
     }
     assert!(!log.contains("reachable"), "{log}");
+}
+
+#[test]
+fn where_filters_cannot_be_loaded_nothing_runs_and_the_error_says_why() {
+    let site = Site::with_builder(BUILD);
+    let forbid = site.path("forbid");
+    fs::write(&forbid, compiled(include_str!("isolation/forbid.c"))).unwrap();
+    fs::set_permissions(&forbid, PermissionsExt::from_mode(0o755)).unwrap();
+    let output = site.below(Command::new(forbid), &[]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    for text in ["loading a seccomp filter: Function not implemented", "hint: a filter around this program"] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(site.names().is_empty(), "{:?}", site.names());
+    site.assert_clean();
 }

@@ -306,6 +306,44 @@ fn root_of_a_user_namespace_with_one_id_is_no_root() {
     bad(&in_state(&site, &["-r"], "", &["--rootless", "root"]), 5, &["maps 1 ids"]);
 }
 
+// ---- the trial
+
+/// A run in which a system call goes wrong as strace(1) says.
+fn with_fault(site: &Site, inject: &str, arguments: &[&str]) -> Output {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", inject]);
+    site.below(strace, arguments).output().unwrap()
+}
+
+#[test]
+fn all_that_a_run_needs_is_tried_before_anything_is_unpacked() {
+    let site = Site::with_builder(BUILD);
+    for (fault, says) in [
+        ("inject=pivot_root:error=EINVAL", "the container's root the root"),
+        ("inject=seccomp:error=EPERM", "forbids filters"),
+        ("inject=mount:error=EACCES", "cutting mounts off"),
+    ] {
+        bad(&with_fault(&site, fault, &["--rootless", "single"]), 5, &[says]);
+        assert!(!site.path("cache/rootfs").exists(), "{fault}");
+    }
+    if is_root() {
+        let told = good(&site, &with_fault(&site, "inject=mknod,mknodat:error=EPERM", &[]));
+        assert!(told.contains("running containers as root: making a device node: EPERM"), "{told}");
+        assert!(
+            told.contains("Containers run in a user namespace with a single id and root emulation"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_trial_that_is_killed_is_an_error_of_its_own() {
+    let site = Site::with_builder(BUILD);
+    let arguments: &[&str] = if is_root() { &[] } else { &["--rootless", "emulate"] };
+    let said = bad(&with_fault(&site, "inject=pivot_root:signal=KILL", arguments), 1, &["killed by SIGKILL"]);
+    assert!(!said.contains("trying with less") && said.contains("trying out running containers"), "{said}");
+}
+
 // ---- cgroups
 
 const ABSENT: &str = "limits and device rules are absent";

@@ -41,6 +41,7 @@ int main(void) {
     say("pivot_root", syscall(SYS_pivot_root, "/nowhere", "/nowhere"));
     say("add_key", syscall(SYS_add_key, 0, 0, 0, 0, 0));
     say("keyctl", syscall(SYS_keyctl, 0, -4, 0, 0, 0));
+    say("keyctl-search", syscall(SYS_keyctl, 10, -3, "user", "airshipctl-test", 0));
     say("bpf", syscall(SYS_bpf, 9999, 0, 0));
     say("kexec_load", syscall(SYS_kexec_load, 0, 0, 0, 0));
     say("userfaultfd", syscall(SYS_userfaultfd, ~0));

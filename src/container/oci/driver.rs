@@ -137,7 +137,7 @@ impl OciDriver {
 
     fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
         let cgroup = cgroup_path(record.id());
-        let guest = Guest::prepare(&pulled.rung, &pulled.image.configuration, record.dir())?;
+        let guest = Guest::prepare(&pulled.rung, run.privilege, &pulled.image.configuration, record.dir())?;
         let host = Host {
             cgroup: &cgroup,
             mapping: match pulled.rung {
@@ -169,10 +169,7 @@ impl OciDriver {
             rootfs: pulled.rootfs.clone(),
             spec: bundle.spec()?,
             user: config.and_then(|config| config.user().clone()).unwrap_or_default(),
-            seccomp: Seccomp {
-                profile: run.privilege == Privilege::Default,
-                emulation: matches!(pulled.rung, Rung::Emulated { .. }),
-            },
+            seccomp: Seccomp { profile: run.privilege == Privilege::Default, emulation: guest.emulation },
             network: match run.network {
                 Network::None => NetworkMode::None,
                 Network::Host => NetworkMode::Host,

@@ -11,6 +11,7 @@ use oci_spec::image::ImageConfiguration;
 use super::rung::Rung;
 use crate::container::driver::Environment;
 use crate::error::{Doing, ErrorKind, Result};
+use crate::site::config::Privilege;
 
 /// Names apt's configuration file, in addition to those it reads anyhow (apt.conf(5)).
 const APT_CONFIG: &str = "APT_CONFIG";
@@ -23,25 +24,40 @@ pub struct Guest {
     pub environment: Environment,
     /// Files on this host, and where the container sees them, read-only.
     pub files: Vec<(PathBuf, PathBuf)>,
+    /// Whether root is emulated: on that rung, but not for a privileged container, which has no filter.
+    pub emulation: bool,
 }
 
 impl Guest {
     /// What this image gets on this rung; files are written to `run_dir`.
-    pub fn prepare(rung: &Rung, image: &ImageConfiguration, run_dir: &Path) -> Result<Self> {
+    pub fn prepare(
+        rung: &Rung,
+        privilege: Privilege,
+        image: &ImageConfiguration,
+        run_dir: &Path,
+    ) -> Result<Self> {
         let mut guest = Self::default();
         if rung.is_rootless() {
             // debootstrap binds device nodes then, which it may not make
             guest.tell("container", "lxc");
         }
-        if matches!(rung, Rung::Emulated { .. }) {
+        if !matches!(rung, Rung::Emulated { .. }) {
+            return Ok(guest);
+        }
+        if privilege == Privilege::Privileged {
             tracing::warn!(
-                "owners of files are not real in the builder: with root emulation all that it makes is root's; a root \
-                 file system needs `--rootless subid` or root"
+                "a privileged builder has no root emulation; with a single id it cannot change owners"
             );
-            guest.tell("ISOGEN_ROOT_EMULATION", "1");
-            if !sets(image, APT_CONFIG) {
-                guest.configure_apt(run_dir)?;
-            }
+            return Ok(guest);
+        }
+        tracing::warn!(
+            "owners of files are not real in the builder: with root emulation all that it makes is root's; a root \
+             file system needs `--rootless subid` or root"
+        );
+        guest.emulation = true;
+        guest.tell("ISOGEN_ROOT_EMULATION", "1");
+        if !sets(image, APT_CONFIG) {
+            guest.configure_apt(run_dir)?;
         }
         Ok(guest)
     }
@@ -88,8 +104,12 @@ mod tests {
     }
 
     fn names(rung: &Rung, env: &[&str]) -> Vec<String> {
+        names_with(Privilege::Default, rung, env)
+    }
+
+    fn names_with(privilege: Privilege, rung: &Rung, env: &[&str]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
-        let guest = Guest::prepare(rung, &image(env), dir.path()).unwrap();
+        let guest = Guest::prepare(rung, privilege, &image(env), dir.path()).unwrap();
         assert_eq!(guest.files.len(), usize::from(dir.path().join("apt.conf").exists()));
         guest.environment.into_iter().map(|(name, _)| name).collect()
     }
@@ -102,5 +122,6 @@ mod tests {
         let emulated = Rung::Emulated { uid, gid };
         assert_eq!(names(&emulated, &[]), ["container", "ISOGEN_ROOT_EMULATION", "APT_CONFIG"]);
         assert_eq!(names(&emulated, &["APT_CONFIG=/x"]), ["container", "ISOGEN_ROOT_EMULATION"]);
+        assert_eq!(names_with(Privilege::Privileged, &emulated, &[]), ["container"]);
     }
 }

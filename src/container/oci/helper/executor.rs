@@ -72,6 +72,7 @@ impl Executor for Exec {
 
 impl Exec {
     fn confine(&self) -> Done<()> {
+        leave_keyring();
         self.filters.load_profile()?;
         capabilities::limit(&self.capabilities)
     }
@@ -98,6 +99,15 @@ impl Exec {
         // SAFETY: no destructor of the copied process may run; 127 as shells do
         unsafe { libc::_exit(127) }
     }
+}
+
+/// A session keyring of its own, as runc gives it: what the caller keeps in theirs (Kerberos tickets,
+/// keys of encrypted directories) is no builder's business. Where the kernel has no keys, or no room
+/// for another ring, the profile still keeps builders from using any.
+fn leave_keyring() {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: plain numbers; a null name asks for a new ring
+    unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0_usize) };
 }
 
 /// Pid 1: passes signals on to the builder, reaps orphans, and ends with the builder's code. The

@@ -131,7 +131,6 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     }
     super::run::write_config(&task, &root, &user)?;
     let container = create(&task, &channels.up)?;
-    devices::restrict(&task.spec)?;
     send(&channels.up, &Up::Ready)?;
     match channels.down.next()? {
         Some(Down::Go) => {}
@@ -175,7 +174,9 @@ fn create(task: &RunTask, up: &File) -> Result<Container> {
             .with_detach(false)
             .build()
     };
-    build().doing(ErrorKind::Builder, || "creating the container".into())
+    let container = build().doing(ErrorKind::Builder, || "creating the container".into())?;
+    devices::restrict(&task.spec)?;
+    Ok(container)
 }
 
 /// As libcontainer's own `start`, which would look the init up in /proc first: in that of another pid

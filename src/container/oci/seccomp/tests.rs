@@ -1,11 +1,18 @@
 //! Decisions of the compiled programs, by an interpreter of the few instructions that they have.
 
 use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
 
 use nix::libc::{self, sock_filter};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork, geteuid, setgroups, setresuid};
 use oci_spec::runtime::Capability;
 
-use super::program::{AARCH64, Policy, Program, Rule, Section, X86_64};
+use super::program::{AARCH64, Policy, Program, Rule, Section, X86_64, native};
 use super::table::{self, Abi, Calls};
 use super::{emulation, profile};
 
@@ -263,4 +270,78 @@ fn emulation_pretends_owners_ids_and_devices_and_nothing_else() {
             assert_eq!(seen.call("mknod", &[0, device, 0]), ALLOW);
         }
     }
+}
+
+/// Runs `steps` in a child process, in a user namespace of its own with one id and under root
+/// emulation, and returns the number of the first step that was not true.
+fn first_untrue_under_emulation(steps: &[&dyn Fn() -> bool]) -> Option<usize> {
+    let program = Program::compile(&emulation::policy(), native().unwrap());
+    // SAFETY: the child makes system calls and allocates, which glibc allows after fork
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let entered = unshare(CloneFlags::CLONE_NEWUSER).is_ok();
+            let untrue = if entered && program.load().is_ok() {
+                steps.iter().position(|step| !step())
+            } else {
+                Some(99)
+            };
+            // SAFETY: the destructors are the parent's
+            unsafe { libc::_exit(untrue.map_or(0, |step| step as i32 + 1)) }
+        }
+        ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
+            WaitStatus::Exited(_, 0) => None,
+            WaitStatus::Exited(_, code) => Some(code as usize - 1),
+            status => panic!("{status:?}"),
+        },
+    }
+}
+
+#[test]
+fn under_emulation_calls_for_other_ids_succeed_and_change_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let (file, node, pipe) = (dir.path().join("file"), dir.path().join("node"), dir.path().join("pipe"));
+    std::fs::write(&file, "").unwrap();
+    let owner = std::fs::metadata(&file).unwrap().uid();
+    let make = |path: &Path, kind: libc::mode_t, device: u64| {
+        let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+        // SAFETY: the path outlives the call
+        unsafe { libc::mknod(path.as_ptr(), kind | 0o600, device) == 0 }
+    };
+    let steps: [&dyn Fn() -> bool; 8] = [
+        &|| chown(&file, Some(1234), Some(5678)).is_ok(),
+        &|| chown("/nowhere", Some(1), None).is_ok(),
+        &|| setgroups(&[7.into()]).is_ok(),
+        &|| setresuid(5.into(), 5.into(), 5.into()).is_ok(),
+        // no id is mapped, and none has become 5
+        &|| geteuid().as_raw() == 65534,
+        &|| make(&node, libc::S_IFBLK, libc::makedev(7, 0)) && !node.exists(),
+        &|| make(&pipe, libc::S_IFIFO, 0) && pipe.exists(),
+        // SAFETY: capset with null pointers is not carried out
+        &|| unsafe { libc::syscall(libc::SYS_capset, 0, 0) == 0 },
+    ];
+    assert_eq!(first_untrue_under_emulation(&steps), None);
+    assert_eq!(std::fs::metadata(&file).unwrap().uid(), owner);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn under_emulation_32_bit_programs_are_fooled_as_well() {
+    let gate = |number: i64, first: i64| -> i32 {
+        let mut result = number;
+        // SAFETY: the numbers are of calls whose arguments are no pointers; rbx is kept by hand
+        unsafe {
+            std::arch::asm!(
+                "xchg rbx, {first}", "int 0x80", "xchg rbx, {first}",
+                first = inout(reg) first => _, inout("rax") result, in("rcx") 0, in("rdx") 0,
+                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            );
+        }
+        result as i32
+    };
+    let steps: [&dyn Fn() -> bool; 4] =
+        [&|| gate(213, 1234) == 0, &|| gate(212, 0) == 0, &|| gate(24, 0) == 65534, &|| {
+            gate(20, 0) == std::process::id() as i32
+        }];
+    assert_eq!(first_untrue_under_emulation(&steps), None);
 }

@@ -25,7 +25,7 @@ for user in root "$single" "$subid"; do
   sed "s|/srv/isogen|$dir/$user/volume|; s|^container:|&\n  image: localhost/hosts:1|" \
     tests/fixtures/example-site/isogen.yaml >"$dir/$user/isogen.yaml"
   chown -R "$user:" "$dir/$user"
-  as "$user" load
+  as "$user" load >"$dir/said/load.log"
 done
 
 failed=0 count=0

@@ -105,11 +105,19 @@ struct Inner {
     chain: Vec<String>,
     faults: Vec<Fault>,
     hint: Option<String>,
+    #[serde(default)]
+    check: Option<String>,
 }
 
 impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, chain: vec![message.into()], faults: Vec::new(), hint: None }))
+        Self(Box::new(Inner {
+            kind,
+            chain: vec![message.into()],
+            faults: Vec::new(),
+            hint: None,
+            check: None,
+        }))
     }
 
     /// Wraps a foreign error with all its sources below the operation that met it.
@@ -157,6 +165,24 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint.get_or_insert(hint.into());
         self
+    }
+
+    /// Adds a way out beside the one there is.
+    pub fn further_hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        self.0.hint = Some(self.0.hint.map_or_else(|| hint.clone(), |first| format!("{first}; {hint}")));
+        self
+    }
+
+    /// Says by which name `airshipctl doctor` lists what failed; the innermost, nearest to the cause,
+    /// stays.
+    pub fn of_check(mut self, name: impl Into<String>) -> Self {
+        self.0.check.get_or_insert(name.into());
+        self
+    }
+
+    pub fn check(&self) -> Option<&str> {
+        self.0.check.as_deref()
     }
 
     /// The same error under another kind, for a caller that knows whose fault it is.

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod container;
+pub mod doctor;
 pub mod error;
 pub mod image;
 pub mod interrupt;

@@ -2,6 +2,7 @@
 
 mod completion;
 mod container;
+mod doctor;
 mod image;
 mod isogen;
 mod log;
@@ -50,6 +51,7 @@ enum Command {
     /// Bootstrap the ephemeral node.
     #[command(subcommand)]
     Bootstrap(Bootstrap),
+    Doctor(doctor::DoctorArgs),
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -126,6 +128,7 @@ fn run(cli: Cli, console: &Console) -> Result<u8> {
     let done = match cli.command {
         Command::Container(command) => return container::run(command),
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Doctor(args) => doctor::run(args),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 use super::driver::Rootless;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -17,6 +19,13 @@ impl Rootless {
             Self::Emulate => "emulate",
             Self::Single => "single",
         }
+    }
+}
+
+/// As it is displayed.
+impl Serialize for Rootless {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

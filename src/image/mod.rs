@@ -2,6 +2,7 @@
 
 pub mod arrival;
 mod arrivals;
+mod ask;
 pub mod digest;
 pub mod inspect;
 pub mod layer;
@@ -19,6 +20,7 @@ pub mod verify;
 use std::fmt;
 use std::str::FromStr;
 
+pub use ask::ask;
 pub use manifest::Image;
 pub use platform::Platform;
 pub use pull::Known;

@@ -58,6 +58,11 @@ impl Platform {
         }
     }
 
+    /// Whether this platform runs images made for `image`.
+    pub fn runs(&self, image: &Self) -> bool {
+        self.fit(image).is_some()
+    }
+
     /// Whether this platform runs images made for `image`, and how well they suit.
     pub(super) fn fit(&self, image: &Self) -> Option<Fit> {
         if self.os != image.os || self.architecture != image.architecture {

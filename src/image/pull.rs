@@ -15,11 +15,11 @@ use crate::interrupt::Interrupt;
 const INDEX_DEPTH: usize = 4;
 
 /// What the registry has under a reference.
-struct Resolved {
+pub(super) struct Resolved {
     /// The index that the reference means, if it means one.
     index: Option<Fetched>,
-    manifest: Fetched,
-    parsed: Box<ImageManifest>,
+    pub(super) manifest: Fetched,
+    pub(super) parsed: Box<ImageManifest>,
 }
 
 /// An image of which manifest and configuration are known and verified, if perhaps not yet stored.
@@ -121,7 +121,7 @@ impl<'a> Known<'a> {
 }
 
 /// Follows the reference to the manifest for the wanted platform.
-fn resolve(registry: &mut Registry<'_>, wanted: &Wanted<'_>) -> Result<Resolved> {
+pub(super) fn resolve(registry: &mut Registry<'_>, wanted: &Wanted<'_>) -> Result<Resolved> {
     let reference = wanted.reference;
     let name = reference.digest().map(Digest::as_ref).or(reference.tag()).unwrap_or("latest");
     let mut fetched = registry.manifest(name, DOCUMENT_LIMIT)?;

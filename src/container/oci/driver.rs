@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use super::capabilities;
+use super::checks;
 use super::clock::Times;
 use super::guest::Guest;
 use super::helper::run::{NetworkMode, RunTask, Seccomp};
@@ -53,9 +54,7 @@ impl OciDriver {
     }
 
     fn try_rung(&self, rung: &Rung) -> Result<()> {
-        Helper::spawn(rung, Task::Probe, Surroundings::default())?
-            .call(Some(&self.options.interrupt))
-            .map(drop)
+        checks::probe(rung, &self.options.interrupt)
     }
 
     /// The image and its rootfs in this mapping, from a cache or made now. Blobs that turn out to be
@@ -211,7 +210,7 @@ impl OciDriver {
         };
         let session = Session::new(helper, record, log, conditions);
         let session = self.session.insert(session);
-        session.set_up(run.volume, run.staging)?;
+        session.set_up(run.volume, run.staging).map_err(checks::pointing)?;
         Ok(session)
     }
 }
@@ -233,13 +232,16 @@ impl Container for OciDriver {
         leftovers::reap_dead(&self.options.state);
         let progress = &*self.options.progress;
         let rootless = self.options.rootless;
-        let choose = || rung::choose(Rung::candidates(rootless)?, |rung| self.try_rung(rung));
+        let choose = || {
+            rung::choose(Rung::candidates(rootless).map_err(checks::pointing)?, |rung| self.try_rung(rung))
+        };
         let rung = progress.stage(Stage::Host, choose)?;
         let cgroups = limits::place(&self.options.limits, &rung)?;
         let Options { cache, additional_caches, state, .. } = &self.options;
         let store = Store::open(cache)?.with_additional(additional_caches).with_state(state);
         // fails before anything is fetched that could not be used
-        let store = store.for_unpacking()?;
+        let store =
+            store.for_unpacking().map_err(|error| checks::pointing(error.of_check("rootfs-place")))?;
         let lock = store.lock_shared()?;
         let (image, rootfs, origin) = self.prepare(&store, &rung)?;
         progress.note(Event::Rootfs { path: &rootfs, mapping: &rung.mapping(), origin });

@@ -99,7 +99,7 @@ pub fn is_group_mapped(gid: u64) -> bool {
 }
 
 /// Read by hand: a static executable cannot load the name service's modules.
-fn user_name(passwd: &str, uid: u32) -> Option<String> {
+pub(super) fn user_name(passwd: &str, uid: u32) -> Option<String> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -107,7 +107,7 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
     })
 }
 
-fn parse_ranges(table: &str, uid: u32, name: Option<&str>) -> Vec<Range> {
+pub(super) fn parse_ranges(table: &str, uid: u32, name: Option<&str>) -> Vec<Range> {
     let range = |line: &str| {
         let mut fields = line.trim().split(':');
         let owner = fields.next()?;

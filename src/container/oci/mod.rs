@@ -12,6 +12,7 @@
 //! in the same mapping; if both were, the next start does.
 
 mod capabilities;
+pub mod checks;
 mod clock;
 mod driver;
 mod guest;

@@ -49,6 +49,8 @@ pub enum Up {
     Log { level: Level, message: String },
     /// In a run: everything is mounted; waiting for `Go`. In an unpack: waiting for layers.
     Ready,
+    /// What came of a step on the way to a container.
+    Checked { name: String, error: Option<Error> },
     /// How many bytes of a layer's blob have been taken in, by its number in the job.
     Unpacking { layer: usize, bytes: u64 },
     /// The builder runs.
@@ -99,6 +101,11 @@ pub struct Job {
 pub enum Task {
     /// Do all that a run does to this host's kernel, and leave nothing.
     Probe,
+    /// The same and more, for `doctor`: says what comes of each step.
+    Check {
+        /// Where an overlay's upper layer is tried.
+        upper: Option<PathBuf>,
+    },
     /// Apply these layers, lowest first; where their blobs are is said by what follows.
     Unpack { cache: PathBuf, layers: Vec<Layer> },
     /// Remove what killed unpacks of this mapping left in the cache.

@@ -78,7 +78,8 @@ impl Rung {
             Rootless::Subid => match idmap::subordinate(uid) {
                 Subordinate::Granted { uids, gids } => vec![Self::Subordinate { uid, gid, uids, gids }],
                 Subordinate::Unset(error) | Subordinate::Incomplete(error) => {
-                    return Err(error.context("running containers with subordinate ids"));
+                    let error = error.context("running containers with subordinate ids");
+                    return Err(error.of_check("subordinate-ids"));
                 }
             },
             Rootless::Emulate => vec![emulated],
@@ -103,7 +104,7 @@ impl Rung {
 /// [`ErrorKind::Host`] and the reason of every rung when none does. A trial that fails with anything
 /// else, such as a killed process, says nothing about its rung and ends the climb.
 pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Result<Rung> {
-    super::kernel::check()?;
+    super::kernel::check().map_err(|error| super::checks::pointing(error.of_check("kernel")))?;
     let mut failed: Option<Error> = None;
     for rung in candidates {
         if let Some(error) = &failed {
@@ -121,7 +122,8 @@ pub fn choose(candidates: Vec<Rung>, probe: impl Fn(&Rung) -> Result<()>) -> Res
             Err(error) => return Err(error.context(format!("trying out {}", doing()))),
         }
     }
-    Err(failed.unwrap_or_else(|| Error::new(ErrorKind::Host, "no way to run containers")))
+    let failed = failed.unwrap_or_else(|| Error::new(ErrorKind::Host, "no way to run containers"));
+    Err(super::checks::pointing(failed))
 }
 
 #[cfg(test)]

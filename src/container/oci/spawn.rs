@@ -165,7 +165,7 @@ impl Helper {
     fn digest(&mut self, message: Up) -> Result<Option<Up>> {
         match message {
             Up::NeedMaps { pid } => {
-                idmap::write_subordinate(&self.rung, pid)?;
+                idmap::write_subordinate(&self.rung, pid).map_err(|error| error.of_check("id-maps"))?;
                 self.say(&Down::Mapped)?;
             }
             Up::Log { level: Level::Cause, message } => match &mut self.causes {

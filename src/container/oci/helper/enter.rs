@@ -5,6 +5,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::Channels;
+use super::check::step;
 use crate::container::oci::idmap;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
@@ -13,34 +14,32 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 /// Enters the mapping of `rung`; afterwards this process is user 0 with all capabilities of it.
 pub fn mapping(rung: &Rung, channels: &mut Channels) -> Result<()> {
     match rung {
-        Rung::Root => {
-            idmap::require_all_ids()?;
-            drop_groups()
-        }
+        Rung::Root => step("user-0", || idmap::require_all_ids().and_then(|()| drop_groups())),
         Rung::Emulated { uid, gid } | Rung::Single { uid, gid } => {
             // inside they can no longer be dropped; outside only root may, and others keep theirs
             let _ = drop_groups();
-            new_user_namespace()?;
-            idmap::write_single(*uid, *gid).map_err(|error| match uid {
-                // since Linux 5.12, user_namespaces(7)
-                0 => {
-                    error.hint("root can map itself only with CAP_SETFCAP; run as another user, or with more")
-                }
-                _ => restricted(error),
-            })?;
-            become_zero()
+            step("user-namespace", new_user_namespace)?;
+            step("id-maps", || map_one(*uid, *gid))?;
+            step("user-0", become_zero)
         }
         Rung::Subordinate { .. } => {
-            new_user_namespace()?;
+            step("user-namespace", new_user_namespace)?;
             send(&channels.up, &Up::NeedMaps { pid: std::process::id() as i32 })?;
             match channels.down.next()? {
                 Some(Down::Mapped) => {}
                 _ => return Err(Error::new(ErrorKind::Host, "the id maps were not written")),
             }
-            drop_groups()?;
-            become_zero()
+            step("user-0", || drop_groups().and_then(|()| become_zero()))
         }
     }
+}
+
+fn map_one(uid: u32, gid: u32) -> Result<()> {
+    idmap::write_single(uid, gid).map_err(|error| match uid {
+        // since Linux 5.12, user_namespaces(7)
+        0 => error.hint("root can map itself only with CAP_SETFCAP; run as another user, or with more"),
+        _ => restricted(error),
+    })
 }
 
 fn new_user_namespace() -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod binfmt;
 mod cgroup;
+mod check;
 mod devices;
 mod elf;
 mod enter;
@@ -63,9 +64,12 @@ pub fn main() -> u8 {
 
 fn work(channels: &mut Channels) -> Result<serde_json::Value> {
     let job = channels.job()?;
+    if let Task::Check { upper } = &job.task {
+        check::listen(channels, upper.as_deref())?;
+    }
     enter::mapping(&job.rung, channels)?;
     match job.task {
-        Task::Probe => worker::probe(channels, &job.rung),
+        Task::Probe | Task::Check { .. } => worker::probe(channels, &job.rung),
         Task::Unpack { cache, layers } => unpack::unpack(channels, &job.rung, &cache, &layers),
         Task::Sweep { cache } => unpack::sweep(&job.rung, &cache),
         Task::Run(task) => run::run(channels, &job.rung, &task),

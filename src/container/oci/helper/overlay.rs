@@ -19,10 +19,7 @@ pub fn mount_root(lower: &Path, run_dir: &Path) -> Result<PathBuf> {
 
 /// The same over several trees, the uppermost first.
 pub fn mount_over(lowers: &[&Path], run_dir: &Path) -> Result<PathBuf> {
-    let merged = run_dir.join("merged");
-    make_dir(&merged)?;
-    let layers = run_dir.join("overlay");
-    make_dir(&layers)?;
+    let (merged, layers) = make_dirs(run_dir)?;
     if let Err(error) = mount_layers(lowers, &layers, &merged) {
         tracing::debug!("{error}; the container's root goes to memory");
         mount(Some("tmpfs"), &layers, Some("tmpfs"), MsFlags::MS_NODEV, Some("mode=0700"))
@@ -30,6 +27,19 @@ pub fn mount_over(lowers: &[&Path], run_dir: &Path) -> Result<PathBuf> {
         mount_layers(lowers, &layers, &merged)?;
     }
     Ok(merged)
+}
+
+/// The same, where the upper layer is to be below `run_dir` or nowhere.
+pub fn mount_without_memory(lower: &Path, run_dir: &Path) -> Result<()> {
+    let (merged, layers) = make_dirs(run_dir)?;
+    mount_layers(&[lower], &layers, &merged)
+}
+
+fn make_dirs(run_dir: &Path) -> Result<(PathBuf, PathBuf)> {
+    let (merged, layers) = (run_dir.join("merged"), run_dir.join("overlay"));
+    make_dir(&merged)?;
+    make_dir(&layers)?;
+    Ok((merged, layers))
 }
 
 fn mount_layers(lowers: &[&Path], layers: &Path, merged: &Path) -> Result<()> {

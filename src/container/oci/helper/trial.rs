@@ -7,8 +7,9 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{chdir, pivot_root};
 
+use super::check::{separate, step};
 use super::run::{NetworkMode, Seccomp};
-use super::{overlay, worker};
+use super::{check, overlay, worker};
 use crate::container::oci::rung::Rung;
 use crate::container::oci::seccomp;
 use crate::error::{Doing, ErrorKind, Result};
@@ -18,18 +19,25 @@ use crate::error::{Doing, ErrorKind, Result};
 pub fn run(rung: &Rung) -> Result<()> {
     worker::namespaces(rung, NetworkMode::None)?;
     let rest = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWCGROUP;
-    unshare(rest).doing(ErrorKind::Host, || "creating ipc, uts and cgroup namespaces".into())?;
+    separate("namespaces", || {
+        unshare(rest).doing(ErrorKind::Host, || "creating ipc, uts and cgroup namespaces".into())
+    })?;
     // in this mount namespace alone; any directory that exists everywhere will do
     let scratch = Path::new("/dev");
-    mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
-        .doing(ErrorKind::Host, || "mounting a tmpfs".into())?;
     let lower = scratch.join("lower");
-    std::fs::create_dir(&lower).doing(ErrorKind::Host, || "writing to a tmpfs".into())?;
+    step("tmpfs", || {
+        mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
+            .doing(ErrorKind::Host, || "mounting a tmpfs".into())?;
+        std::fs::create_dir(&lower).doing(ErrorKind::Host, || "writing to a tmpfs".into())
+    })?;
     if !overlay::in_user_namespace() {
-        make_device(&lower.join("null"))?;
+        separate("device-nodes", || make_device(&lower.join("null")))?;
     }
-    change_root(&overlay::mount_root(&lower, scratch)?)?;
-    seccomp::probe(Seccomp { profile: true, emulation: matches!(rung, Rung::Emulated { .. }) })
+    let root = step("overlay", || overlay::mount_root(&lower, scratch))?;
+    check::further(&root)?;
+    separate("pivot-root", || change_root(&root))?;
+    let filters = Seccomp { profile: true, emulation: matches!(rung, Rung::Emulated { .. }) };
+    separate("seccomp-filter", || seccomp::probe(filters))
 }
 
 /// In a user namespace they are bound instead.

@@ -5,10 +5,11 @@
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use oci_spec::runtime::{Capabilities, Capability, LinuxResources, Mount, MountBuilder, Process, Spec};
 
 use super::cgroup::{self, Cgroups};
+use super::check::step;
 use super::overlay;
 use crate::container::oci::idmap;
 use crate::container::oci::rung::Rung;
@@ -34,8 +35,8 @@ pub enum FileSystem {
 impl View {
     /// Sets this mount namespace up. Its pid and network namespaces have to be the final ones.
     pub fn prepare(rung: &Rung) -> Result<Self> {
-        let proc = proc(rung)?;
-        Ok(Self { proc, sys: sys(), cgroups: cgroup::prepare(rung)? })
+        let proc = step("proc-mount", || proc(rung))?;
+        Ok(Self { proc, sys: sys(), cgroups: step("cgroup-view", || cgroup::prepare(rung))? })
     }
 
     /// For people, where a container is less apart from the host than usual.
@@ -179,9 +180,9 @@ fn sys() -> FileSystem {
     if !overlay::in_user_namespace() {
         return FileSystem::New;
     }
-    match mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>) {
-        // left there, it would hide the cgroups
-        Ok(()) if umount2("/sys", MntFlags::MNT_DETACH).is_ok() => FileSystem::New,
-        _ => FileSystem::Hosts,
+    // left where it is, since unmounting takes half a millisecond: /sys is not looked at again then
+    match mount(Some("sysfs"), "/sys/kernel", Some("sysfs"), MsFlags::empty(), None::<&str>) {
+        Ok(()) => FileSystem::New,
+        Err(_) => FileSystem::Hosts,
     }
 }

@@ -19,6 +19,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
+use super::check::{separate, step};
 use super::executor::Exec;
 use super::run::{NetworkMode, RunTask};
 use super::view::View;
@@ -43,7 +44,9 @@ impl Worker {
     /// pipe. Only one worker for a process: every later child would land in the same namespace.
     pub fn start(channels: &mut Channels, work: impl FnOnce(&mut Channels) -> Result<()>) -> Result<Self> {
         let doing = || "starting the worker".to_owned();
-        unshare(CloneFlags::CLONE_NEWPID).doing(ErrorKind::Host, || "creating a pid namespace".into())?;
+        step("pid-namespace", || {
+            unshare(CloneFlags::CLONE_NEWPID).doing(ErrorKind::Host, || "creating a pid namespace".into())
+        })?;
         let (life, alive) = pipe().doing(ErrorKind::Internal, doing)?;
         let (parent_alive, parent) = pipe().doing(ErrorKind::Internal, doing)?;
         // in a /proc that is not the container's own, even all capabilities of its user namespace do not
@@ -101,14 +104,18 @@ pub fn probe(channels: &mut Channels, rung: &Rung) -> Result<serde_json::Value> 
 
 /// The namespaces around the container: mounts, the network, and what is to be seen in them.
 pub fn namespaces(rung: &Rung, network: NetworkMode) -> Result<View> {
-    unshare(CloneFlags::CLONE_NEWNS).doing(ErrorKind::Host, || "creating a mount namespace".into())?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
-        .doing(ErrorKind::Host, || "cutting mounts off from the host's (/ must be a mount point)".into())?;
+    step("mount-namespace", mount_namespace)?;
     match network {
-        NetworkMode::None => network::loopback_only()?,
+        NetworkMode::None => separate("network-namespace", network::loopback_only)?,
         NetworkMode::Host => {}
     }
     View::prepare(rung)
+}
+
+fn mount_namespace() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).doing(ErrorKind::Host, || "creating a mount namespace".into())?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
+        .doing(ErrorKind::Host, || "cutting mounts off from the host's (/ must be a mount point)".into())
 }
 
 /// The whole run, from the mounts to the builder's exit code.

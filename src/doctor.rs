@@ -1,0 +1,213 @@
+//! `airshipctl doctor`: what works on this host, found by trying, and what a run would do.
+//!
+//! The rung is found by the run's own ladder and probe, the image by the run's own search; the checks
+//! beside them say why. Nothing is left behind, and nothing is written into the volume.
+
+mod image;
+mod places;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+pub use crate::container::oci::checks::{Check, Status, Taken, Verdict};
+
+use crate::container::Rootless;
+use crate::container::oci::checks::{self, Ladder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::platform::Platform;
+use crate::image::registry::Access;
+use crate::interrupt::Interrupt;
+use crate::site::config::{ContainerRuntime, IsoConfiguration};
+
+/// The command line, without what belongs to the terminal.
+pub struct Options {
+    /// Without one, volume and image are not looked at.
+    pub configuration: Option<PathBuf>,
+    pub cache: PathBuf,
+    /// Caches that are only read from; those of the configuration come after them.
+    pub additional_caches: Vec<PathBuf>,
+    pub state: PathBuf,
+    pub rootless: Rootless,
+    /// How registries may be reached.
+    pub access: Access,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Of this form; keys are only added to it.
+    pub version: u32,
+    /// The exit code of the examination: that of [`Report::failure`], or 0.
+    pub code: u8,
+    pub host: Host,
+    /// In the order in which a run meets them.
+    pub checks: Vec<Found>,
+    /// All rungs, best first.
+    pub rungs: Vec<Verdict>,
+    pub run: Outlook,
+    /// The worst: that no rung holds, or else what a run would fail with.
+    #[serde(skip)]
+    pub failure: Option<Error>,
+}
+
+/// Who asks, and where.
+#[derive(Clone, Debug, Serialize)]
+pub struct Host {
+    pub kernel: String,
+    /// `os/architecture[/variant]`, as images have it.
+    pub platform: Platform,
+    pub uid: u32,
+}
+
+/// A check and what it is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    pub area: Area,
+    #[serde(flatten)]
+    pub check: Check,
+}
+
+/// What a check is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Area {
+    Host,
+    Configuration,
+    Volume,
+    Cache,
+    Image,
+    State,
+}
+
+/// What a run would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outlook {
+    /// `None` where none holds.
+    pub rung: Option<Rootless>,
+    /// The rung in the words of a run's log.
+    pub description: Option<String>,
+    /// The exit code that the run would end with before its builder starts, or 0.
+    pub code: u8,
+    /// The check that it would fail at.
+    pub check: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// Looks at everything. Only an interrupt is an error: whatever else is wrong is what was asked for.
+pub fn examine(options: &Options, interrupt: &Interrupt) -> Result<Report> {
+    let configuration = options.configuration.as_ref().map(|path| IsoConfiguration::load(path));
+    let (mut found, mut known) = (Vec::new(), None);
+    let mut add = |area, checks: Vec<Check>| {
+        found.extend(checks.into_iter().map(|check| Found { area, check }));
+    };
+    match configuration {
+        None => {}
+        Some(Ok(configuration)) => {
+            let volume = &configuration.container.volume;
+            add(Area::Configuration, vec![read(&configuration)]);
+            add(Area::Volume, places::volume(&volume.host));
+            known = Some(configuration);
+        }
+        Some(Err(error)) => add(Area::Configuration, vec![Check::fail("configuration", &error)]),
+    }
+    add(Area::Host, checks::host());
+    let Ladder { verdicts, taken } =
+        checks::ladder(options.rootless, places::for_trial(&options.state).as_deref(), interrupt)?;
+    add(Area::Cache, places::cache(options));
+    if let Some(configuration) = &known {
+        add(Area::Image, image::image(options, configuration, taken.as_ref().ok(), interrupt)?);
+    }
+    add(Area::State, places::state(&options.state));
+    let obstacle = obstacle(&taken, &found);
+    let run = outlook(&taken, obstacle.as_ref());
+    let failure = taken.err().filter(|error| error.kind() == ErrorKind::Host).or(obstacle);
+    let code = failure.as_ref().map_or(0, |error| error.kind().exit_code());
+    Ok(Report { version: 1, code, host: Host::this(), checks: found, rungs: verdicts, run, failure })
+}
+
+/// A configuration without faults.
+fn read(configuration: &IsoConfiguration) -> Check {
+    let container = &configuration.container;
+    let found = format!("volume {}, container runtime {}", container.volume, container.runtime);
+    match container.runtime {
+        ContainerRuntime::Oci => Check::ok("configuration", found),
+        ContainerRuntime::Docker => Check::warn(
+            "configuration",
+            format!("{found}: the engine is not looked at, and the rest is about the built-in driver"),
+        ),
+    }
+}
+
+/// The first thing that a run would stumble over, in the order of its own steps.
+fn obstacle(taken: &Result<Taken>, found: &[Found]) -> Option<Error> {
+    let of = |areas: &[Area]| {
+        let failed = |it: &&Found| areas.contains(&it.area) && it.check.status == Status::Fail;
+        found.iter().find(failed).map(|it| it.check.to_error())
+    };
+    of(&[Area::Configuration, Area::Volume])
+        .or_else(|| taken.as_ref().err().cloned())
+        .or_else(|| of(&[Area::Cache, Area::Image, Area::State]))
+}
+
+fn outlook(taken: &Result<Taken>, obstacle: Option<&Error>) -> Outlook {
+    let taken = taken.as_ref().ok();
+    Outlook {
+        rung: taken.map(|taken| taken.rung),
+        description: taken.map(|taken| taken.description.clone()),
+        code: obstacle.map_or(0, |error| error.kind().exit_code()),
+        check: obstacle.and_then(Error::check).map(str::to_owned),
+        reason: obstacle.map(ToString::to_string),
+    }
+}
+
+impl Host {
+    fn this() -> Self {
+        let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+        Self {
+            kernel: release.unwrap_or_default(),
+            platform: Platform::host(),
+            uid: nix::unistd::geteuid().as_raw(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::rootfs::Mapping;
+
+    fn failed(area: Area, name: &str, kind: ErrorKind) -> Found {
+        Found { area, check: Check::fail(name, &Error::new(kind, "no")) }
+    }
+
+    fn judged(taken: &Result<Taken>, found: &[Found]) -> Outlook {
+        outlook(taken, obstacle(taken, found).as_ref())
+    }
+
+    fn taken() -> Result<Taken> {
+        Ok(Taken { rung: Rootless::Root, description: "as root".into(), mapping: Mapping::root() })
+    }
+
+    #[test]
+    fn the_first_obstacle_of_a_run_decides() {
+        let found = [
+            failed(Area::Host, "mount-api", ErrorKind::Host),
+            failed(Area::Cache, "cache", ErrorKind::Image),
+            failed(Area::State, "state", ErrorKind::Usage),
+        ];
+        let run = judged(&taken(), &found);
+        assert_eq!((run.code, run.check.as_deref(), run.rung), (4, Some("cache"), Some(Rootless::Root)));
+        let none = Err(Error::new(ErrorKind::Host, "no").of_check("user-namespace"));
+        let run = judged(&none, &found);
+        assert_eq!((run.code, run.check.as_deref(), run.rung), (5, Some("user-namespace"), None));
+        let run = judged(&none, &[failed(Area::Volume, "volume", ErrorKind::Usage)]);
+        assert_eq!((run.code, run.check.as_deref()), (2, Some("volume")));
+    }
+
+    #[test]
+    fn what_only_explains_is_no_obstacle() {
+        let run = judged(&taken(), &[failed(Area::Host, "mount-api", ErrorKind::Host)]);
+        assert_eq!((run.code, run.check), (0, None));
+    }
+}

@@ -56,9 +56,7 @@ fn judge(user: &str, uids: Vec<Range>, gids: Vec<Range>, is_there: impl Fn(&str)
                 ErrorKind::Host,
                 format!("{program} is not in PATH, and ids cannot be mapped without it"),
             )
-            .hint(format!(
-                "install newuidmap and newgidmap: apt-get install uidmap (Debian), which {program} is part of"
-            )),
+            .hint("apt-get install uidmap (Debian) brings newuidmap and newgidmap"),
         ),
         None => Subordinate::Granted { uids, gids },
     }
@@ -79,8 +77,7 @@ pub fn require_all_ids() -> Result<()> {
     Ok(())
 }
 
-/// Debian's static users and groups, of which an image may have any, end with 65534; a range of 65536
-/// above the user itself has them all, and one of 1000 has those of packages.
+/// Below these are the users and groups of a distribution's packages, whose files any image may have.
 const LEAST_IDS: u64 = 1000;
 
 /// How many ids a map (user_namespaces(7)) holds.

@@ -220,10 +220,6 @@ fn a_volume_below_a_file_of_the_image_is_refused() {
 fn a_mount_that_fails_is_named_with_its_place_and_the_kernels_reason() {
     for name in ["proc", "dev", "sys"] {
         let entries = [Entry::file(name, "a file")];
-        refused(
-            json!({"Cmd": ["/bin/builder"]}),
-            &entries,
-            &["creating the container: ", &format!("/{name}")],
-        );
+        refused(json!({"Cmd": ["/bin/builder"]}), &entries, &["creating the container: ", name]);
     }
 }

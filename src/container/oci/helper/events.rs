@@ -97,7 +97,9 @@ impl Visit for Text {
             // as libcontainer calls them; the kernel's answer is all that counts in their Debug form
             "err" | "e" | "error" | "ret" => {
                 let text = format!("{value:?}");
-                self.error = format!(": {}", errnos(&text).last().map_or(&*text, |(_, errno)| errno.desc()));
+                let said = || text.rsplit('"').nth(1).unwrap_or(&text);
+                self.error =
+                    format!(": {}", errnos(&text).last().map_or_else(said, |(_, errno)| errno.desc()));
             }
             name => self.fields.push(format!("{name}={value:?}")),
         }
@@ -106,7 +108,10 @@ impl Visit for Text {
 
 /// Without Rust's names of things: errors in the kernel's words, and mounts by where they go.
 fn readable(text: &str) -> String {
-    let mut text = text.to_owned();
+    let mut text = match text.strip_prefix("failed to ") {
+        Some(rest) => format!("cannot {rest}"),
+        None => text.to_owned(),
+    };
     while let Some(start) = text.find("Mount { destination: ") {
         let Some(end) = text[start..].find(" }").map(|end| start + end + 2) else { break };
         let mount = &text[start..end];
@@ -135,13 +140,13 @@ mod tests {
     #[test]
     fn the_kernels_answers_are_in_its_words() {
         for (text, wanted) in [
-            ("failed to chdir: ENOENT", "failed to chdir: No such file or directory"),
+            ("failed to chdir: ENOENT", "cannot chdir: No such file or directory"),
             ("x: ENOENT: No such file or directory", "x: No such file or directory"),
             ("mounting: Nix(EPERM)", "mounting: Operation not permitted"),
             ("EVERYTHING is well", "EVERYTHING is well"),
             (
                 "failed to mount Mount { destination: \"/config\", typ: Some(\"bind\"), options: None }: EINVAL",
-                "failed to mount /config: Invalid argument",
+                "cannot mount /config: Invalid argument",
             ),
         ] {
             assert_eq!(readable(text), wanted);

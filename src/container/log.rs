@@ -69,16 +69,19 @@ impl Log {
                     self.end_line();
                     return;
                 }
-                Ok(count) => {
-                    if let Err(error) = self.file.write_all(&chunk[..count]) {
-                        tracing::debug!("writing the log {}: {error}", self.path.display());
-                    }
-                    self.split(&chunk[..count]);
-                }
+                Ok(count) => self.take(&chunk[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
         }
+    }
+
+    /// Takes what came by another way than the pipe.
+    pub fn take(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.file.write_all(bytes) {
+            tracing::debug!("writing the log {}: {error}", self.path.display());
+        }
+        self.split(bytes);
     }
 
     fn split(&mut self, bytes: &[u8]) {

@@ -89,7 +89,7 @@ pub struct Dead<T> {
     _lock: File,
 }
 
-/// The dead runs below `state` that are not kept, locked against anyone else who looks for them.
+/// The dead runs below `state` that are not kept and of which `T` tells, locked against anyone else who looks for them.
 pub fn dead<T: DeserializeOwned>(state: &Path) -> Vec<Dead<T>> {
     let entries = std::fs::read_dir(state.join("runs")).into_iter().flatten().flatten();
     entries.filter_map(|entry| examine(&entry.path())).collect()
@@ -105,14 +105,20 @@ fn examine<T: DeserializeOwned>(dir: &Path) -> Option<Dead<T>> {
     if is_kept(dir) && !volume::is_unfinished(dir) {
         return None;
     }
-    let read = std::fs::read(dir.join(RECORD)).ok().and_then(|json| serde_json::from_slice(&json).ok());
-    match read {
-        Some(about) => Some(Dead { dir: dir.to_owned(), about, _lock: lock }),
-        None => {
+    let json = std::fs::read(dir.join(RECORD)).unwrap_or_default();
+    match serde_json::from_slice(&json) {
+        Ok(about) => Some(Dead { dir: dir.to_owned(), about, _lock: lock }),
+        Err(_) if is_record(&json) => None,
+        Err(_) => {
             tracing::warn!("{} is no readable record of a run; remove it by hand", dir.display());
             None
         }
     }
+}
+
+/// Whether any driver wrote it: all say which version it is of.
+fn is_record(json: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(json).is_ok_and(|about| about.get("version").is_some())
 }
 
 /// A directory whose maker died before it had its name holds nothing yet.

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::capabilities;
 use super::helper::run::{NetworkMode, RunTask, Seccomp};
@@ -13,9 +14,10 @@ use super::protocol::{Task, VERSION};
 use super::rung::{self, Rung};
 use super::session::{Conditions, Session};
 use super::spawn::{Helper, Surroundings};
+use super::trial::Trial;
 use super::unpack::{Unpacked, unpack};
 use crate::container::bundle::{Bundle, DeviceRules, Host, HostMapping};
-use crate::container::driver::{Container, KeepContainer, Options, Run};
+use crate::container::driver::{CommandOutput, Container, Environment, KeepContainer, Options, Run};
 use crate::container::log::Log;
 use crate::container::record::Record;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +28,7 @@ use crate::image::registry::Reach;
 use crate::image::store::{CacheLock, Store};
 use crate::image::{Image, Layers, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::{Network, Privilege};
+use crate::site::volume::{Staging, Volume};
 
 /// See [`super`].
 pub struct OciDriver {
@@ -41,6 +44,35 @@ struct Pulled {
     rootfs: PathBuf,
     /// Held until the driver is dropped, so that nobody removes the rootfs meanwhile.
     lock: CacheLock,
+}
+
+/// What is to be run: the builder with its volume, or a command without one.
+struct Work<'a> {
+    volume: Option<&'a Volume>,
+    staging: Option<&'a Staging>,
+    command: Option<&'a [&'a str]>,
+    environment: &'a Environment,
+    privilege: Privilege,
+    network: Network,
+}
+
+impl<'a> Work<'a> {
+    fn of(run: &'a Run<'_>) -> Self {
+        Self {
+            volume: Some(run.volume),
+            staging: Some(run.staging),
+            command: None,
+            environment: &run.environment,
+            privilege: run.privilege,
+            network: run.network,
+        }
+    }
+
+    fn command(command: &'a [&'a str]) -> Self {
+        const NOTHING: &Environment = &Environment::new();
+        let (privilege, network) = (Privilege::Default, Network::None);
+        Self { volume: None, staging: None, command: Some(command), environment: NOTHING, privilege, network }
+    }
 }
 
 impl OciDriver {
@@ -124,7 +156,7 @@ impl OciDriver {
 
     /// Starts the helper of a run; it writes nothing into the volume yet.
     fn start(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<(Helper, Log)> {
-        let task = self.task(pulled, run, record)?;
+        let task = self.task(pulled, &Work::of(run), record)?;
         if run.keep == KeepContainer::Always {
             record.keep()?;
         }
@@ -135,7 +167,7 @@ impl OciDriver {
         Ok((helper, log))
     }
 
-    fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
+    fn task(&self, pulled: &Pulled, run: &Work<'_>, record: &Record) -> Result<RunTask> {
         let cgroup = cgroup_path(record.id());
         let host = Host {
             cgroup: &cgroup,
@@ -153,8 +185,9 @@ impl OciDriver {
         let bundle = Bundle {
             image: &pulled.image.configuration,
             id: record.id(),
-            volume: (run.volume.host(), run.volume.container()),
-            environment: &run.environment,
+            volume: run.volume.map(|volume| (volume.host(), volume.container())),
+            command: run.command,
+            environment: run.environment,
             network: run.network,
             privilege: run.privilege,
             host,
@@ -174,15 +207,19 @@ impl OciDriver {
                 Network::None => NetworkMode::None,
                 Network::Host => NetworkMode::Host,
             },
-            volume: run.volume.host().to_owned(),
-            inputs: run.staging.inputs.iter().map(|input| input.name.clone()).collect(),
+            volume: run.volume.map(|volume| volume.host().to_owned()),
+            inputs: run.staging.iter().flat_map(|it| &it.inputs).map(|input| input.name.clone()).collect(),
+            stdout: None,
         })
+    }
+
+    fn pulled(&self) -> Result<&Pulled> {
+        self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))
     }
 
     /// Has the container ready to start, with the inputs in the volume.
     fn set_up(&mut self, run: &Run<'_>) -> Result<&mut Session> {
-        let pulled =
-            self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
+        let pulled = self.pulled()?;
         self.options.interrupt.check()?;
         let about = About { version: VERSION, rung: pulled.rung.clone() };
         let record = Record::create(&self.options.state, &about)?;
@@ -228,6 +265,23 @@ impl Container for OciDriver {
         let session = progress.stage(Stage::SetUp, || self.set_up(run))?;
         progress.stage(Stage::Builder, || session.run())?;
         Ok(session.dir().to_owned())
+    }
+
+    fn run_with_output(&mut self, command: &[&str], timeout: Duration) -> Result<CommandOutput> {
+        let pulled = self.pulled()?;
+        self.options.interrupt.check()?;
+        let about = About { version: VERSION, rung: pulled.rung.clone() };
+        let record = Record::create(&self.options.state, &about)?;
+        let work = Work::command(command);
+        let task = match self.task(pulled, &work, &record) {
+            Ok(task) => task,
+            Err(error) => {
+                record.discard();
+                return Err(error);
+            }
+        };
+        Trial::start(&pulled.rung, task, record, &[pulled.lock.as_fd()])?
+            .finish(&self.options.interrupt, timeout)
     }
 
     fn remove(&mut self) -> Result<()> {

@@ -21,7 +21,9 @@ mod protocol;
 mod rung;
 mod session;
 mod spawn;
+mod trial;
 mod unpack;
 
 pub use driver::OciDriver;
+pub use leftovers::reap_dead;
 pub use spawn::HELPER_ARGUMENT;

@@ -129,7 +129,9 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         // interrupted before the builder started; the kernel takes the container down with us
         _ => return Ok(()),
     }
-    user::give_inputs(&task.volume, &task.inputs, &user)?;
+    if let Some(volume) = &task.volume {
+        user::give_inputs(volume, &task.inputs, &user)?;
+    }
     container.start().doing(ErrorKind::Builder, || "starting the container".into())?;
     send(&channels.up, &Up::Started)?;
     // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then

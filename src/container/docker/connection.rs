@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bollard::errors::Error as EngineError;
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use futures_util::future::{Either, select};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Runtime;
@@ -34,10 +34,15 @@ pub enum Heed {
 /// An engine that answers.
 pub struct Connection {
     docker: Docker,
+    line: Line,
+    init: bool,
+}
+
+/// What drives requests, and until when.
+struct Line {
     runtime: Runtime,
     address: Address,
     interrupt: Interrupt,
-    init: bool,
 }
 
 impl Connection {
@@ -52,22 +57,24 @@ impl Connection {
         let connecting = |error: Error| error.context(format!("connecting to Docker's engine at {address}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.doing(ErrorKind::Internal, || "starting the network runtime".into())?;
+        let line = Line { runtime, address: address.clone(), interrupt: interrupt.clone() };
+        let knocked = line.drive(GREETING, Heed::Signals, knock(&address));
+        knocked.and_then(|answer| answer).map_err(connecting)?;
         let docker = client(&address).map_err(|error| connecting(explain(ErrorKind::Host, &error)))?;
-        let interrupt = interrupt.clone();
-        let mut connection = Self { docker, runtime, address: address.clone(), interrupt, init: false };
+        let docker = docker.with_request_modifier(encode_for_headers);
+        let mut connection = Self { docker, line, init: false };
         connection.greet().map_err(connecting)?;
         Ok(connection)
     }
 
-    /// Whether anybody is there, which API he speaks, and whether he has an init for containers.
+    /// Which API it speaks, and whether it has an init for containers.
     fn greet(&mut self) -> Result<()> {
-        self.drive(GREETING, Heed::Signals, knock(&self.address))??;
         let negotiated = async {
             let docker = self.docker.clone().negotiate_version().await?;
             let info = docker.info().await?;
             Ok((docker, info))
         };
-        let greeted = self.drive(GREETING, Heed::Signals, negotiated)?;
+        let greeted = self.line.drive(GREETING, Heed::Signals, negotiated)?;
         let (docker, info) = greeted.map_err(|error: EngineError| {
             explain(ErrorKind::Host, &error).hint("is it an engine of Docker's kind that answers there?")
         })?;
@@ -83,11 +90,11 @@ impl Connection {
     }
 
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.line.address
     }
 
     pub fn interrupt(&self) -> &Interrupt {
-        &self.interrupt
+        &self.line.interrupt
     }
 
     /// Whether containers can have an init that reaps and passes signals on.
@@ -102,7 +109,7 @@ impl Connection {
         heed: Heed,
         request: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<T> {
-        self.drive(PATIENCE, heed, request)?.map_err(|error| explain(kind, &error))
+        self.line.drive(PATIENCE, heed, request)?.map_err(|error| explain(kind, &error))
     }
 
     /// The same, where the thing asked for need not be there.
@@ -112,7 +119,7 @@ impl Connection {
         heed: Heed,
         request: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<Option<T>> {
-        match self.drive(PATIENCE, heed, request)? {
+        match self.line.drive(PATIENCE, heed, request)? {
             Err(error) if status(&error) == Some(404) => Ok(None),
             answer => answer.map(Some).map_err(|error| explain(kind, &error)),
         }
@@ -120,9 +127,11 @@ impl Connection {
 
     /// Drives a future to its end, however long it takes, as long as it looks after itself.
     pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
+        self.line.runtime.block_on(work)
     }
+}
 
+impl Line {
     fn drive<T>(&self, limit: Duration, heed: Heed, work: impl Future<Output = T>) -> Result<T> {
         let late = |_| {
             let why = format!("the engine at {} has not answered for {limit:?}", self.address);
@@ -162,6 +171,18 @@ fn client(address: &Address) -> Result<Docker, EngineError> {
             Docker::connect_with_ssl(&place, &key, &certificate, &authority, seconds, API_DEFAULT_VERSION)
         }
     }
+}
+
+/// Engines read credentials in the URL's form of base64 and take those in another for none at all;
+/// the library writes the plain form.
+fn encode_for_headers(mut request: BollardRequest) -> BollardRequest {
+    const NAME: &str = "x-registry-auth";
+    let plain = request.headers().get(NAME).and_then(|value| value.to_str().ok());
+    let encoded = plain.and_then(|text| text.replace('+', "-").replace('/', "_").parse().ok());
+    if let Some(encoded) = encoded {
+        request.headers_mut().insert(NAME, encoded);
+    }
+    request
 }
 
 /// A connection for nothing but the reason why there is none.

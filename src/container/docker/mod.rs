@@ -19,6 +19,7 @@ mod outputs;
 mod pull;
 mod session;
 
+pub use address::Address;
 pub use connection::Connection;
 pub use driver::Docker;
 pub use leftovers::reap_dead;

@@ -135,8 +135,9 @@ fn fetch(connection: &Connection, name: &ImageName, credentials: Option<Credenti
                 Ok(Some(Err(error))) => return Err(refused(&error, has_credentials)),
                 Ok(Some(Ok(line))) => {
                     silence = Duration::ZERO;
-                    if let Some(message) = line.error_detail.and_then(|detail| detail.message) {
-                        return Err(hinted(&message, has_credentials));
+                    if line.error_detail.is_some() || line.status.is_none() && line.id.is_none() {
+                        let message = line.error_detail.and_then(|detail| detail.message);
+                        return Err(hinted(message.as_deref().unwrap_or("an error"), has_credentials));
                     }
                     if let (Some(status), None) = (line.status, line.progress_detail) {
                         tracing::debug!("{}", printable(&status));

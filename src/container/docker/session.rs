@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::{Clock, Expired};
-use super::connection::{Connection, Heed};
+use super::connection::{Connection, Heed, printable};
 use super::create::{self, Wanted};
 use super::follow::{End, From, Onlooker, follow};
 use super::leftovers::{self, About, VERSION};
@@ -135,6 +135,10 @@ impl Session {
         let end = follow(&self.connection, &create::name(self.record.id()), &mut hearing);
         let expired = hearing.clock.expired();
         self.log.collect();
+        let end = end.and_then(|end| match unstarted(end, &self.log.tail()) {
+            Some(error) => Err(error),
+            None => Ok(end),
+        });
         if let Err(error) = volume::remove_inputs(self.record.dir()) {
             tracing::warn!("{error}");
         }
@@ -281,7 +285,19 @@ fn command_in(connection: &Connection, id: &str, timeout: Duration, wanted: &Wan
     let interrupt = connection.interrupt().clone();
     let mut waiting = Waiting { output, interrupt, timeout, begun: Instant::now() };
     let end = follow(connection, &create::name(id), &mut waiting)?;
+    if let Some(error) = unstarted(end, &String::from_utf8_lossy(&waiting.output.stderr)) {
+        return Err(error);
+    }
     Ok(CommandOutput { code: end.code, ..waiting.output })
+}
+
+/// With an init in between, the engine does not notice that a command cannot be executed: only the
+/// init's last words and its exit code tell.
+fn unstarted(end: End, said: &str) -> Option<Error> {
+    let (_, words) = said.rsplit_once("[FATAL tini").filter(|_| matches!(end.code, 126 | 127))?;
+    let (name, reason) = words.split_once("exec ")?.1.split_once(" failed: ")?;
+    let why = format!("starting {}: {}", printable(name), printable(reason));
+    Some(Error::new(ErrorKind::Builder, why).hint("is the command in the image, with its interpreter, and executable?"))
 }
 
 /// Waits for a command.

@@ -40,7 +40,7 @@ step "the tests" env AIRSHIP_FUZZ_SECONDS=60 cargo test --release --locked
 if [[ $EUID == 0 ]]; then
   user airship-single none
   user airship-subid 3000000:65536
-  names=(airgap crash image_caches isogen isogen_faults kill volume)
+  names=(airgap crash drivers image_caches isogen isogen_faults kill volume)
   mapfile -t tests < <(for test in "${names[@]}"; do executable "$test"; done)
   [[ ${#tests[@]} == "${#names[@]}" ]]
   for name in airship-single airship-subid; do step "the path as $name" as_user "$name" "${tests[@]}"; done

@@ -93,8 +93,7 @@ impl<'a> Bench<'a> {
 
     pub fn staging(&self) -> Staging {
         let input = |name: &str, text: &str| Input { name: name.into(), bytes: text.into() };
-        let outputs =
-            OutputNames { metadata: "output-metadata.yaml".into(), image: Some("out.iso".into()) };
+        let outputs = OutputNames { metadata: "output-metadata.yaml".into(), image: Some("out.iso".into()) };
         let inputs = vec![input("user-data", SECRET), input("meta-data", "local-hostname: x\n")];
         Staging { inputs, outputs, inputs_after: InputsAfter::Remove }
     }

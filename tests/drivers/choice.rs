@@ -36,7 +36,8 @@ fn demanded() {
         println!("only as root or never: permission denied is for others");
     } else {
         let _listener = UnixListener::bind(site.path("mine.sock")).unwrap();
-        std::fs::set_permissions(site.path("mine.sock"), std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(site.path("mine.sock"), std::os::unix::fs::PermissionsExt::from_mode(0o000))
+            .unwrap();
         let host = format!("unix://{}", site.path("mine.sock").display());
         refused(&site, &host, 5, &[&host, "permission denied", "usermod -aG docker"]);
     }
@@ -68,7 +69,11 @@ fn unknown() {
     let site = Site::with_builder(BUILD);
     let output = site.run(&["--container-runtime", "podman"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(["podman", "oci", "docker"].iter().all(|name| stderr(&output).contains(name)), "{}", stderr(&output));
+    assert!(
+        ["podman", "oci", "docker"].iter().all(|name| stderr(&output).contains(name)),
+        "{}",
+        stderr(&output)
+    );
     site.configure(IMAGE, "  containerRuntime: podman\n");
     site.fail(&[], 2, &["podman", "oci", "docker"]);
 }

@@ -104,14 +104,19 @@ fn serve(stream: UnixStream, asked: &Mutex<Vec<Request>>, answer: &dyn Fn(&Reque
 }
 
 fn whole(status: u16, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     [head.as_bytes(), body].concat()
 }
 
 fn greeting(target: &str) -> Answer {
     match target.ends_with("/version") {
         true => Answer::Json(200, json!({"Version": "20.10", "ApiVersion": "1.41", "MinAPIVersion": "1.12"})),
-        false => Answer::Json(200, json!({"ID": "x", "InitBinary": "docker-init", "InitCommit": {"ID": "N/A"}})),
+        false => {
+            Answer::Json(200, json!({"ID": "x", "InitBinary": "docker-init", "InitCommit": {"ID": "N/A"}}))
+        }
     }
 }
 
@@ -133,7 +138,11 @@ fn error_in_stream() {
     // also where an older image is there
     for image in [None, Some(an_image())] {
         let error = failing(image, told);
-        assert_says(&error, ErrorKind::Image, &["pulling registry.example/team/builder:1", "manifest unknown"]);
+        assert_says(
+            &error,
+            ErrorKind::Image,
+            &["pulling registry.example/team/builder:1", "manifest unknown"],
+        );
     }
     let denied = "{\"errorDetail\":{\"message\":\"unauthorized: who are you\"}}\n";
     assert_says(&failing(None, denied), ErrorKind::Image, &["--authfile"]);
@@ -151,9 +160,15 @@ fn credentials_encoded() {
         let fake = Fake::pulling(Some(an_image()), "{\"status\":\"Pulling\"}\n");
         let given = || Ok(Some(Credentials::Password { user: user.into(), password: password.into() }));
         let image = fake.pull(When::Always, &given).unwrap();
-        assert_eq!((image.id.as_str(), image.digest.to_string(), image.user.as_str()), (ID, ID.to_owned(), "7"));
+        assert_eq!(
+            (image.id.as_str(), image.digest.to_string(), image.user.as_str()),
+            (ID, ID.to_owned(), "7")
+        );
         let request = &fake.asked_for("/images/create")[0];
-        assert!(request.target.contains("fromImage=registry.example%2Fteam%2Fbuilder&") && request.target.contains("tag=1"));
+        assert!(
+            request.target.contains("fromImage=registry.example%2Fteam%2Fbuilder&")
+                && request.target.contains("tag=1")
+        );
         let header = URL_SAFE.decode(&request.headers["x-registry-auth"]).unwrap();
         let header: Value = serde_json::from_slice(&header).unwrap();
         assert_eq!((&header["username"], &header["password"]), (&json!(user), &json!(password)));
@@ -202,7 +217,13 @@ fn hung_and_interrupted() {
 }
 
 fn no_engine() {
-    for raw in [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"", &whole(200, b"<html>"), &whole(200, b"{}"), &whole(500, b"\x1b[2J")] {
+    for raw in [
+        &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
+        b"",
+        &whole(200, b"<html>"),
+        &whole(200, b"{}"),
+        &whole(500, b"\x1b[2J"),
+    ] {
         let raw = raw.to_vec();
         let error = Fake::start(move |_| Answer::Raw(raw.clone())).connect().map(drop).unwrap_err();
         assert_says(&error, ErrorKind::Host, &["connecting to Docker's engine at unix://"]);
@@ -214,7 +235,9 @@ fn gone() {
     let fake = Fake::start(|request| match request.target.as_str() {
         target if target.contains("/images/create") => {
             // longer than what comes
-            Answer::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"status\":\"Pulling\"}\n{\"sta".to_vec())
+            Answer::Raw(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"status\":\"Pulling\"}\n{\"sta".to_vec(),
+            )
         }
         target if target.contains("/images/") => Answer::Json(200, an_image()),
         target => greeting(target),

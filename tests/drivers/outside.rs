@@ -84,14 +84,21 @@ fn killed(registry: &DockerRegistry) {
 }
 
 fn kept(registry: &DockerRegistry) {
-    let site = site(registry, "kept", &builder(&format!("echo marker-out; echo marker-err >&2; cat /kept || true; echo x > /kept\n{BUILD}")));
+    let site = site(
+        registry,
+        "kept",
+        &builder(&format!(
+            "echo marker-out; echo marker-err >&2; cat /kept || true; echo x > /kept\n{BUILD}"
+        )),
+    );
     let output = succeed(site.isogen(&["--debug"]));
     let said = stderr(&output);
     assert!(said.contains("builder| marker-out") && said.contains("builder| marker-err"), "{said}");
     assert!(!said.contains(SECRET));
     site.assert_outputs();
     site.assert_clean();
-    let hint = |what: &str| said.lines().find_map(|line| line.trim().strip_prefix(what)).expect("a hint").to_owned();
+    let hint =
+        |what: &str| said.lines().find_map(|line| line.trim().strip_prefix(what)).expect("a hint").to_owned();
     let shell = |command: &str| Command::new("sh").args(["-c", command]).output().unwrap();
     let looked = shell(&hint("look into it: "));
     assert!(stdout(&looked).contains("marker-out\nx\n"), "{}{}", stdout(&looked), stderr(&looked));
@@ -149,7 +156,10 @@ fn unseen(registry: &DockerRegistry) {
         let output = with_engine(site.below(command, &[])).output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(5), "{said}");
-        assert!(said.contains("does not see the volume") && said.contains("--container-runtime oci"), "{said}");
+        assert!(
+            said.contains("does not see the volume") && said.contains("--container-runtime oci"),
+            "{said}"
+        );
         site.assert_clean();
         assert_eq!((containers().as_str(), site.names().len()), ("", 0));
     }

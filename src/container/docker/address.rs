@@ -46,7 +46,10 @@ impl Address {
                 let of_user = || given("HOME").map(|home| Path::new(&home).join(".docker"));
                 match given("DOCKER_CERT_PATH").map(PathBuf::from).or_else(of_user) {
                     Some(dir) => Ok(Self::Tls(with_port(place, "2376"), dir)),
-                    None => refuse("DOCKER_TLS_VERIFY is set, and neither DOCKER_CERT_PATH nor HOME is", "say with DOCKER_CERT_PATH where ca.pem, cert.pem and key.pem are"),
+                    None => refuse(
+                        "DOCKER_TLS_VERIFY is set, and neither DOCKER_CERT_PATH nor HOME is",
+                        "say with DOCKER_CERT_PATH where ca.pem, cert.pem and key.pem are",
+                    ),
                 }
             }
             Some(("ssh", _)) => refuse(
@@ -62,7 +65,10 @@ impl Address {
         match self {
             Self::Unix(path) if path == Path::new(SOCKET) => "docker".into(),
             Self::Tls(place, dir) => {
-                format!("docker --tlsverify --tlscacert {0}/ca.pem --tlscert {0}/cert.pem --tlskey {0}/key.pem -H tcp://{place}", dir.display())
+                format!(
+                    "docker --tlsverify --tlscacert {0}/ca.pem --tlscert {0}/cert.pem --tlskey {0}/key.pem -H tcp://{place}",
+                    dir.display()
+                )
             }
             other => format!("docker -H {other}"),
         }
@@ -102,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_socket_of_the_host_is_the_default() {
-        for variables in [&[][..], &[("DOCKER_HOST", "")], &[("DOCKER_HOST", "unix:///var/run/docker.sock")]] {
+        for variables in [&[][..], &[("DOCKER_HOST", "")], &[("DOCKER_HOST", "unix:///var/run/docker.sock")]]
+        {
             let address = of(variables).unwrap();
             assert_eq!(address, Address::Unix(SOCKET.into()));
             assert_eq!(address.docker_command(), "docker");
@@ -120,7 +127,9 @@ mod tests {
 
     #[test]
     fn other_ways_to_an_engine_are_refused_by_name() {
-        for host in ["ssh://host", "npipe:////./pipe/x", "unix://relative", "tcp://", "tcp://a/b", "host:1", "fd://"] {
+        for host in
+            ["ssh://host", "npipe:////./pipe/x", "unix://relative", "tcp://", "tcp://a/b", "host:1", "fd://"]
+        {
             let error = of(&[("DOCKER_HOST", host)]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage, "{host}");
             assert!(error.to_string().contains(host) && error.hint_text().is_some(), "{error}");

@@ -163,8 +163,12 @@ async fn stopped(interrupt: &Interrupt) -> Error {
 fn client(address: &Address) -> Result<Docker, EngineError> {
     let seconds = PATIENCE.as_secs();
     match address {
-        Address::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION),
-        Address::Tcp(place) => Docker::connect_with_http(&format!("tcp://{place}"), seconds, API_DEFAULT_VERSION),
+        Address::Unix(path) => {
+            Docker::connect_with_unix(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION)
+        }
+        Address::Tcp(place) => {
+            Docker::connect_with_http(&format!("tcp://{place}"), seconds, API_DEFAULT_VERSION)
+        }
         Address::Tls(place, dir) => {
             let [key, certificate, authority] = ["key.pem", "cert.pem", "ca.pem"].map(|name| dir.join(name));
             let place = format!("tcp://{place}");

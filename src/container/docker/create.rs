@@ -125,7 +125,9 @@ pub fn create(connection: &Connection, id: &str, wanted: &Wanted<'_>) -> Result<
     // the one on swap, which some kernels do not count, says nothing of the kind
     if let Some(warning) = made.warnings.iter().find(|warning| warning.contains("discarded")) {
         let why = format!("limiting the container: the engine says: {}", printable(warning));
-        return Err(Error::new(ErrorKind::Host, why).hint("leave the limit out, or run where cgroups allow it"));
+        return Err(
+            Error::new(ErrorKind::Host, why).hint("leave the limit out, or run where cgroups allow it")
+        );
     }
     Ok(())
 }

@@ -51,11 +51,10 @@ pub fn follow(connection: &Connection, name: &str, onlooker: &mut dyn Onlooker) 
     let options = AttachContainerOptionsBuilder::default().stdout(true).stderr(true).stream(true).build();
     let attach = docker.attach_container(name, Some(options));
     let attached = connection.ask(ErrorKind::Host, Heed::Signals, attach);
-    let mut output: Output =
-        attached.map_err(|error| error.context("listening to the container"))?.output;
+    let mut output: Output = attached.map_err(|error| error.context("listening to the container"))?.output;
     let start = docker.start_container(name, None::<StartContainerOptions>);
     let started = connection.ask(ErrorKind::Builder, Heed::Signals, start);
-    started.map_err(|error| error.context("starting the container"))?;
+    started.map_err(|error| whose_fault(error).context("starting the container"))?;
     let code = connection.run(async {
         listen(connection, name, &mut output, onlooker).await?;
         wait(connection, name, onlooker).await
@@ -64,6 +63,16 @@ pub fn follow(connection: &Connection, name: &str, onlooker: &mut dyn Onlooker) 
     let inspected = connection.ask(ErrorKind::Host, Heed::Nothing, inspected)?;
     let out_of_memory = inspected.state.and_then(|state| state.oom_killed).unwrap_or(false);
     Ok(End { code, out_of_memory })
+}
+
+/// Privileged means all capabilities that there are, and an engine in a container may lack some.
+fn whose_fault(error: Error) -> Error {
+    match error.to_string().contains("unable to apply caps") {
+        true => error.of_kind(ErrorKind::Host).hint(
+            "the engine itself has not all capabilities; do without `privileged`, or use the built-in driver, which gives those that there are: --container-runtime oci",
+        ),
+        false => error,
+    }
 }
 
 /// Until the last process that could print has ended, or has closed its output.

@@ -106,7 +106,8 @@ fn described(image: ImageInspect, name: &ImageName) -> Result<Image> {
     let odd = |what: &str| Error::new(ErrorKind::Host, format!("the engine's answer has no valid {what}"));
     let id = image.id.filter(|id| !id.is_empty()).ok_or_else(|| odd("image id"))?;
     let known: Vec<String> = image.repo_digests.unwrap_or_default();
-    let split = |entry: &String| entry.split_once('@').map(|(name, digest)| (name.to_owned(), digest.to_owned()));
+    let split =
+        |entry: &String| entry.split_once('@').map(|(name, digest)| (name.to_owned(), digest.to_owned()));
     let mut known: Vec<_> = known.iter().filter_map(split).collect();
     // docker leaves out what it fills in itself: docker.io/library/
     known.sort_by_key(|(repository, _)| !name.repository.ends_with(repository.as_str()));
@@ -167,9 +168,8 @@ fn header(name: &ImageName, credentials: Credentials) -> DockerCredentials {
 
 fn refused(error: &EngineError, has_credentials: bool) -> Error {
     match error {
-        EngineError::DockerResponseServerError { message, .. } | EngineError::DockerStreamError { error: message } => {
-            hinted(message, has_credentials)
-        }
+        EngineError::DockerResponseServerError { message, .. }
+        | EngineError::DockerStreamError { error: message } => hinted(message, has_credentials),
         other => explain(ErrorKind::Image, other).of_kind(ErrorKind::Image),
     }
 }

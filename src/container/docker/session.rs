@@ -81,7 +81,11 @@ impl Session {
             for input in &run.staging.inputs {
                 let given = outputs::give(&self.volume.host.join(&input.name), reader);
                 given.map_err(|errno| {
-                    Error::caused(ErrorKind::Builder, format!("giving {} to the image's user", input.name), &errno)
+                    Error::caused(
+                        ErrorKind::Builder,
+                        format!("giving {} to the image's user", input.name),
+                        &errno,
+                    )
                 })?;
             }
         }
@@ -151,12 +155,10 @@ impl Session {
         let failed = |why: String| Error::new(ErrorKind::Builder, why);
         let end = end.map_err(|error| self.quote(error))?;
         let error = match (expired, end.code) {
-            (Some(Expired::Whole(after)), _) => {
-                failed(format!("the builder took longer than {after:?}")).hint("give it more time with --timeout")
-            }
-            (Some(Expired::Idle(after)), _) => {
-                failed(format!("the builder printed nothing for {after:?}")).hint("is it waiting for something?")
-            }
+            (Some(Expired::Whole(after)), _) => failed(format!("the builder took longer than {after:?}"))
+                .hint("give it more time with --timeout"),
+            (Some(Expired::Idle(after)), _) => failed(format!("the builder printed nothing for {after:?}"))
+                .hint("is it waiting for something?"),
             (None, 0) => return Ok(()),
             (None, code) if end.out_of_memory => out_of_memory(code, self.limits),
             (None, code @ 129..=192) => {
@@ -181,7 +183,9 @@ impl Session {
         if names.is_empty() {
             return Ok(());
         }
-        if !nix::unistd::geteuid().is_root() && let Err(error) = self.have_given(image, &names) {
+        if !nix::unistd::geteuid().is_root()
+            && let Err(error) = self.have_given(image, &names)
+        {
             tracing::debug!("{error}");
         }
         outputs::take_over(host, &before.new_ones(host)?)
@@ -214,7 +218,9 @@ impl Session {
 
     fn how_to_inspect(&self) -> String {
         let (docker, name) = (self.connection.address().docker_command(), create::name(self.record.id()));
-        format!("The container is kept.\n  look into it: {docker} start -ai {name}\n  remove it: {docker} rm -f {name}")
+        format!(
+            "The container is kept.\n  look into it: {docker} start -ai {name}\n  remove it: {docker} rm -f {name}"
+        )
     }
 }
 
@@ -238,7 +244,11 @@ impl Drop for Session {
 fn out_of_memory(code: i32, limits: Limits) -> Error {
     let limit = limits.memory.map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
     let why = format!("the builder ran out of its memory{limit} and was killed (exit code {code})");
-    let hint = if limits.memory.is_some() { "give it more with --memory" } else { "the host, or the engine, needs more memory" };
+    let hint = if limits.memory.is_some() {
+        "give it more with --memory"
+    } else {
+        "the host, or the engine, needs more memory"
+    };
     Error::new(ErrorKind::Builder, why).hint(hint)
 }
 
@@ -279,7 +289,12 @@ pub fn run_command(
     finished.map(|()| output)
 }
 
-fn command_in(connection: &Connection, id: &str, timeout: Duration, wanted: &Wanted<'_>) -> Result<CommandOutput> {
+fn command_in(
+    connection: &Connection,
+    id: &str,
+    timeout: Duration,
+    wanted: &Wanted<'_>,
+) -> Result<CommandOutput> {
     create::create(connection, id, wanted)?;
     let output = CommandOutput { stdout: Vec::new(), stderr: Vec::new(), code: 0 };
     let interrupt = connection.interrupt().clone();
@@ -297,7 +312,10 @@ fn unstarted(end: End, said: &str) -> Option<Error> {
     let (_, words) = said.rsplit_once("[FATAL tini").filter(|_| matches!(end.code, 126 | 127))?;
     let (name, reason) = words.split_once("exec ")?.1.split_once(" failed: ")?;
     let why = format!("starting {}: {}", printable(name), printable(reason));
-    Some(Error::new(ErrorKind::Builder, why).hint("is the command in the image, with its interpreter, and executable?"))
+    Some(
+        Error::new(ErrorKind::Builder, why)
+            .hint("is the command in the image, with its interpreter, and executable?"),
+    )
 }
 
 /// Waits for a command.

@@ -34,12 +34,7 @@ pub struct Trial {
 
 impl Trial {
     /// Starts the helper; it holds `locks` too.
-    pub fn start(
-        rung: &Rung,
-        mut task: RunTask,
-        record: Record,
-        locks: &[BorrowedFd<'_>],
-    ) -> Result<Self> {
+    pub fn start(rung: &Rung, mut task: RunTask, record: Record, locks: &[BorrowedFd<'_>]) -> Result<Self> {
         let (stdout, output) = Stream::open()?;
         let (stderr, errors) = Stream::open()?;
         // inherited under its own number, as the locks are
@@ -134,7 +129,9 @@ impl Drop for Trial {
         // its end is that of the container; it cleans up as long as it lives
         drop(self.helper.take());
         let dir = self.record.dir();
-        if dir.exists() && let Err(error) = leftovers::reap(&self.rung, dir) {
+        if dir.exists()
+            && let Err(error) = leftovers::reap(&self.rung, dir)
+        {
             tracing::warn!("cleaning up {}: {error}", dir.display());
         }
     }

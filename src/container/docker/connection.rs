@@ -27,6 +27,8 @@ const QUOTED: usize = 2000;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Heed {
     Signals,
+    /// For what may have its effect before it is answered: the first signal is for that.
+    SecondSignal,
     /// For what has to be done in any case: ending and removing.
     Nothing,
 }
@@ -139,10 +141,12 @@ impl Line {
         };
         self.runtime.block_on(async {
             let timed = tokio::time::timeout(limit, work);
-            if heed == Heed::Nothing {
-                return timed.await.map_err(late);
-            }
-            match select(pin!(timed), pin!(stopped(&self.interrupt))).await {
+            let enough = match heed {
+                Heed::Signals => 1,
+                Heed::SecondSignal => 2,
+                Heed::Nothing => return timed.await.map_err(late),
+            };
+            match select(pin!(timed), pin!(stopped(&self.interrupt, enough))).await {
                 Either::Left((outcome, _)) => outcome.map_err(late),
                 Either::Right((error, _)) => Err(error),
             }
@@ -150,10 +154,12 @@ impl Line {
     }
 }
 
-/// Ends with the interrupt's error when a signal has arrived.
-async fn stopped(interrupt: &Interrupt) -> Error {
+/// Ends with the interrupt's error when so many signals have arrived.
+async fn stopped(interrupt: &Interrupt, enough: u32) -> Error {
     loop {
-        if let Err(error) = interrupt.check() {
+        if interrupt.count() >= enough
+            && let Err(error) = interrupt.check()
+        {
             return error;
         }
         tokio::time::sleep(INTERRUPT_POLL).await;

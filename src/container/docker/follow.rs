@@ -53,7 +53,7 @@ pub fn follow(connection: &Connection, name: &str, onlooker: &mut dyn Onlooker) 
     let attached = connection.ask(ErrorKind::Host, Heed::Signals, attach);
     let mut output: Output = attached.map_err(|error| error.context("listening to the container"))?.output;
     let start = docker.start_container(name, None::<StartContainerOptions>);
-    let started = connection.ask(ErrorKind::Builder, Heed::Signals, start);
+    let started = connection.ask(ErrorKind::Builder, Heed::SecondSignal, start);
     started.map_err(|error| whose_fault(error).context("starting the container"))?;
     let code = connection.run(async {
         listen(connection, name, &mut output, onlooker).await?;

@@ -33,7 +33,7 @@ fn demanded() {
     drop(UnixListener::bind(&socket).unwrap());
     refused(&site, &host, 5, &[&host, "connection refused", "systemctl start docker"]);
     if nix::unistd::geteuid().is_root() {
-        println!("only as root or never: permission denied is for others");
+        println!("not as root: permission denied is for others");
     } else {
         let _listener = UnixListener::bind(site.path("mine.sock")).unwrap();
         std::fs::set_permissions(site.path("mine.sock"), std::os::unix::fs::PermissionsExt::from_mode(0o000))

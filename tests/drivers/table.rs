@@ -37,9 +37,10 @@ pub const ROWS: &[Row] = &[
     ("what_a_command_prints_is_returned", output),
     ("much_output_is_cut", much_output),
     ("a_command_that_takes_too_long_is_ended", slow_command),
-    ("a_limit_of_memory_holds", memory),
-    ("an_idle_builder_is_ended", idle),
 ];
+
+/// Rows that have tests of their own for the built-in driver.
+pub const ENGINE_ROWS: &[Row] = &[("a_limit_of_memory_holds", memory), ("an_idle_builder_is_ended", idle)];
 
 fn private_image(bench: &Bench<'_>) {
     let storage = DockerRegistry::start();
@@ -300,10 +301,6 @@ fn slow_command(bench: &Bench<'_>) {
 }
 
 fn memory(bench: &Bench<'_>) {
-    // the built-in driver's own tests are elsewhere
-    if bench.runtime == ContainerRuntime::Oci {
-        return;
-    }
     let limits = Limits { memory: Some(32 << 20), cpus: Some(1500), pids: Some(64) };
     let script = "dd if=/dev/zero of=/dev/null bs=200M count=1";
     let error = bench.fails(script, |run| run.limits = limits);
@@ -311,9 +308,6 @@ fn memory(bench: &Bench<'_>) {
 }
 
 fn idle(bench: &Bench<'_>) {
-    if bench.runtime == ContainerRuntime::Oci {
-        return;
-    }
     let script = "echo one; sleep 0.5; echo two; sleep 60";
     let error = bench.fails(script, |run| run.idle_timeout = Some(Duration::from_secs(1)));
     assert_says(&error, ErrorKind::Builder, &["printed nothing for 1s", "| two"]);

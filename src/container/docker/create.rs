@@ -117,8 +117,10 @@ pub fn create(connection: &Connection, id: &str, wanted: &Wanted<'_>) -> Result<
     let options = CreateContainerOptionsBuilder::default().name(&name(id)).build();
     let body = wanted.body(id, connection.has_init());
     let request = connection.docker().create_container(Some(options), body);
-    let made = connection.ask(ErrorKind::Builder, Heed::Signals, request);
+    // one that is given up may still be made, when nobody removes it any more
+    let made = connection.ask(ErrorKind::Builder, Heed::SecondSignal, request);
     let made = made.map_err(|error| volume_unseen(wanted, error).context("creating the container"))?;
+    connection.interrupt().check()?;
     for warning in &made.warnings {
         tracing::debug!("the engine warns: {}", printable(warning));
     }

@@ -32,6 +32,9 @@ use engine::Engine;
 /// In the environment of the process that runs the tests: the engine's socket.
 const SOCKET: &str = "AIRSHIP_TEST_ENGINE";
 
+/// The same: its address for clients with certificates, which `DOCKER_CERT_PATH` has.
+const TCP: &str = "AIRSHIP_TEST_ENGINE_TCP";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|argument| argument == HELPER_ARGUMENT) {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let engine = Engine::start();
     let mut again = Command::new(std::env::current_exe().unwrap());
     again.args(arguments).env(SOCKET, engine.socket()).env("DOCKER_HOST", engine.host());
+    again.env(TCP, engine.tcp_host()).env("DOCKER_CERT_PATH", engine.certificates());
     let status = again.env_remove("DOCKER_TLS_VERIFY").status().unwrap();
     if !status.success() {
         println!("the engine's last words:\n{}", engine.last_words());

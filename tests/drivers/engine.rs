@@ -3,17 +3,21 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::common::guard::Authority;
+
 pub struct Engine {
     process: Child,
     dir: tempfile::TempDir,
+    address: SocketAddr,
 }
 
 impl Engine {
@@ -24,8 +28,13 @@ impl Engine {
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let path = |name: &str| dir.path().join(name);
         let log = File::create(path("dockerd.log")).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = Command::new("dockerd");
         command.arg("-H").arg(format!("unix://{}", path("docker.sock").display()));
+        command.arg("-H").arg(format!("tcp://{address}")).arg("--tlsverify");
+        for (name, file) in certificates(dir.path()) {
+            command.arg(format!("--tls{name}={}", file.display()));
+        }
         command.arg("--data-root").arg(path("data")).arg("--exec-root").arg(path("exec"));
         command.arg("--pidfile").arg(path("docker.pid"));
         // a bridge needs kernel modules and iptables; `none` and `host` are all that is tested
@@ -33,7 +42,7 @@ impl Engine {
         command.args(["--userland-proxy=false"]);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let process = command.spawn().expect("docker.io is installed by scripts/setup.sh test");
-        let mut engine = Self { process, dir };
+        let mut engine = Self { process, dir, address };
         engine.wait_until_up();
         engine
     }
@@ -58,12 +67,38 @@ impl Engine {
         format!("unix://{}", self.socket().display())
     }
 
+    /// With TLS; [`Engine::certificates`] has what clients need.
+    pub fn tcp_host(&self) -> String {
+        format!("tcp://{}", self.address)
+    }
+
+    pub fn certificates(&self) -> PathBuf {
+        self.dir.path().join("client")
+    }
+
     /// The end of its log.
     pub fn last_words(&self) -> String {
         let mut text = Vec::new();
         File::open(self.dir.path().join("dockerd.log")).unwrap().read_to_end(&mut text).unwrap();
         String::from_utf8_lossy(&text[text.len().saturating_sub(4000)..]).into_owned()
     }
+}
+
+/// Makes an authority with a certificate for the engine and one for clients; returns the engine's
+/// options and files.
+fn certificates(dir: &Path) -> [(&'static str, PathBuf); 3] {
+    let authority = Authority::new("Engine CA");
+    let write = |place: &str| {
+        let (certificate, key) = authority.issue("127.0.0.1");
+        let place = dir.join(place);
+        std::fs::create_dir(&place).unwrap();
+        let texts = [("ca.pem", authority.pem()), ("cert.pem", certificate), ("key.pem", key)];
+        texts.iter().for_each(|(name, text)| std::fs::write(place.join(name), text).unwrap());
+        place
+    };
+    write("client");
+    let server = write("server");
+    [("cacert", server.join("ca.pem")), ("cert", server.join("cert.pem")), ("key", server.join("key.pem"))]
 }
 
 impl Drop for Engine {

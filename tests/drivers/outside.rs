@@ -2,18 +2,21 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::SOCKET;
 use super::bench::containers;
 use super::common::docker_registry::DockerRegistry;
+use super::common::guard::Authority;
 use super::common::image::{Entry, TestImage};
 use super::common::site::{BUILD, INPUTS, SECRET, Site, builder, iso, program, stderr, stdout};
+use super::{SOCKET, TCP};
 
 type Test = (&'static str, fn(&DockerRegistry));
 
 pub const TESTS: &[Test] = &[
     ("engine::a_run_leaves_what_the_built_in_driver_leaves", good_run),
+    ("engine::over_tcp_both_sides_show_their_certificates", over_tcp),
     ("engine::after_a_kill_the_next_start_removes_container_and_inputs", killed),
     ("engine::debug_keeps_the_container_and_says_how_to_look_into_it", kept),
     ("engine::outputs_of_roots_engine_become_the_users", other_user),
@@ -51,6 +54,31 @@ fn good_run(registry: &DockerRegistry) {
     succeed(site.isogen(&["--container-runtime", "oci"]));
     assert_eq!(fs::read(site.volume().join("out.iso")).unwrap(), by_engine, "the same image");
     assert_eq!(containers(), "");
+}
+
+fn over_tcp(registry: &DockerRegistry) {
+    let site = site(registry, "tcp", &builder(BUILD));
+    let over_tcp = |certificates: &Path| {
+        let mut command = site.isogen(&["--container-runtime", "docker"]);
+        command.env("DOCKER_HOST", std::env::var_os(TCP).unwrap()).env("DOCKER_CERT_PATH", certificates);
+        command.env("DOCKER_TLS_VERIFY", "1").output().unwrap()
+    };
+    let certificates = PathBuf::from(std::env::var_os("DOCKER_CERT_PATH").unwrap());
+    let output = over_tcp(&certificates);
+    assert!(output.status.success(), "{}", stderr(&output));
+    site.assert_outputs();
+    // a certificate of somebody else's, and none at all
+    let (others, (certificate, key)) = (site.path("others"), Authority::new("Other CA").issue("127.0.0.1"));
+    fs::create_dir(&others).unwrap();
+    fs::copy(certificates.join("ca.pem"), others.join("ca.pem")).unwrap();
+    fs::write(others.join("cert.pem"), certificate).unwrap();
+    fs::write(others.join("key.pem"), key).unwrap();
+    for dir in [others, site.path("nothing")] {
+        let output = over_tcp(&dir);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        assert!(said.contains("tcp://127.0.0.1:") && said.contains("hint: "), "{said}");
+    }
 }
 
 fn killed(registry: &DockerRegistry) {

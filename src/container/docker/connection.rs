@@ -62,7 +62,11 @@ impl Connection {
         let line = Line { runtime, address: address.clone(), interrupt: interrupt.clone() };
         let knocked = line.drive(GREETING, Heed::Signals, knock(&address));
         knocked.and_then(|answer| answer).map_err(connecting)?;
-        let docker = client(&address).map_err(|error| connecting(explain(ErrorKind::Host, &error)))?;
+        let docker = client(&address).map_err(|error| {
+            let hint =
+                "the directory DOCKER_CERT_PATH (default ~/.docker) has to have ca.pem, cert.pem and key.pem";
+            connecting(explain(ErrorKind::Host, &error).hint(hint))
+        })?;
         let docker = docker.with_request_modifier(encode_for_headers);
         let mut connection = Self { docker, line, init: false };
         connection.greet().map_err(connecting)?;
@@ -78,7 +82,7 @@ impl Connection {
         };
         let greeted = self.line.drive(GREETING, Heed::Signals, negotiated)?;
         let (docker, info) = greeted.map_err(|error: EngineError| {
-            explain(ErrorKind::Host, &error).hint("is it an engine of Docker's kind that answers there?")
+            explain(ErrorKind::Host, &error).hint("is it an engine of Docker's kind that answers there, and with or without TLS as DOCKER_TLS_VERIFY says?")
         })?;
         self.docker = docker;
         let commit = info.init_commit.and_then(|commit| commit.id).unwrap_or_default();

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 
-use super::connection::{Connection, Heed, printable};
+use super::connection::{Connection, Heed, printable, status};
 use super::pull::Image;
 use crate::container::driver::{Environment, Limits, Run};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +16,9 @@ use crate::site::config::{Network, Privilege};
 
 /// The label with a run's id, by which people find what is ours.
 pub const LABEL: &str = "airshipctl.run";
+
+/// How soon one looks again whether a container that is being removed is gone.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The container's name for a run's id; known before the container is there.
 pub fn name(id: &str) -> String {
@@ -156,7 +160,15 @@ pub fn unseen(volume: &Path) -> Error {
 pub fn remove(connection: &Connection, id: &str) -> Result<()> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     let name = name(id);
-    let request = connection.docker().remove_container(&name, Some(options));
+    let request = async {
+        loop {
+            match connection.docker().remove_container(&name, Some(options.clone())).await {
+                // the one who began to remove it may have been killed, but the engine goes on
+                Err(error) if status(&error) == Some(409) => tokio::time::sleep(AGAIN).await,
+                answer => return answer,
+            }
+        }
+    };
     connection
         .find(ErrorKind::Internal, Heed::Nothing, request)
         .map(drop)

@@ -6,7 +6,7 @@ packages=(gcc libc6-dev file python3 mmdebstrap squashfs-tools zstd mtools grub-
   uidmap fakechroot fakeroot)
 case ${1:-} in
   demo) ;;
-  test) packages+=(docker-registry skopeo umoci runc busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml strace) ;;
+  test) packages+=(docker-registry docker.io skopeo umoci runc busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml strace) ;;
   bench) packages+=(docker-registry e2fsprogs gzip time openssl runc skopeo umoci podman charliecloud python3-lark docker.io) ;;
   *) echo "usage: setup.sh demo|test|bench" >&2 && exit 2 ;;
 esac

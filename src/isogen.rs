@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::container::{self, Environment, KeepContainer, Limits, Rootless, Run};
+use crate::container::{self, Choice, Environment, KeepContainer, Limits, Rootless, Run};
 use crate::error::{ErrorKind, Result};
 use crate::image::progress::{Progress, Stage};
 use crate::image::reference::Reference;
@@ -64,12 +64,12 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let progress = Arc::clone(&options.progress);
     let site = progress.stage(Stage::Site, || Site::read(&options))?;
     let interrupt = Interrupt::from_signals()?;
-    let mount = &site.configuration.container.volume;
-    let volume = Volume::open(&mount.host, &mount.container)?;
-    let runtime = options.runtime.unwrap_or(site.configuration.container.runtime);
+    let configured = Choice::Configured(site.configuration.container.runtime);
+    let choice = options.runtime.map_or(configured, Choice::Demanded);
     let additional_caches = additional_caches(&options, &site);
-    let mut container = container::driver(
-        runtime,
+    // before the volume is finished for a killed run: its container may still write there
+    let container = container::driver(
+        choice,
         container::Options {
             reference: site.reference,
             pull: options.pull,
@@ -83,7 +83,11 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
             progress: options.progress,
             interrupt: interrupt.clone(),
         },
-    );
+    )?;
+    let mount = &site.configuration.container.volume;
+    let volume = Volume::open(&mount.host, &mount.container)?;
+    // dropped before the volume: what it finishes there is done under the lock
+    let mut container = container;
     container.pull()?;
     tracing::info!("Running default container command. Mounted dir: [{mount}]");
     let run_dir = container.run(&Run {

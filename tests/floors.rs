@@ -29,6 +29,7 @@ const FENCES: &[(&[&str], &[&str])] = &[
         &["image/registry"],
     ),
     (&["tokio", "futures", "futures_util"], &["image/registry", "container/docker"]),
+    (&["bollard"], &["container/docker"]),
     (&["tar", "flate2", "zstd"], &["image/rootfs", "image/store"]),
     (&["libcontainer"], &["container/oci"]),
     (&["serde_yaml"], &["site"]),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use airshipctl::container::{self, Limits, Rootless, record};
+use airshipctl::container::{self, Choice, Limits, Rootless, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::digest::Digest;
 use airshipctl::image::progress;
@@ -275,7 +275,7 @@ fn prepare(
         progress: Arc::new(console.clone()),
         interrupt: Interrupt::from_signals()?,
     };
-    container::driver(ContainerRuntime::Oci, options).pull()
+    container::driver(Choice::Demanded(ContainerRuntime::Oci), options)?.pull()
 }
 
 fn load(path: &Path, name: Option<&Reference>, common: &Common) -> Result<()> {

@@ -27,8 +27,10 @@ pub struct Bundle<'a> {
     pub image: &'a ImageConfiguration,
     /// Id of the run; its host name, too.
     pub id: &'a str,
-    /// Host and container side of the volume.
-    pub volume: (&'a Path, &'a Path),
+    /// Host and container side of the volume, if there is one.
+    pub volume: Option<(&'a Path, &'a Path)>,
+    /// What is run instead of the image's own command.
+    pub command: Option<&'a [&'a str]>,
     pub environment: &'a Environment,
     pub network: Network,
     pub privilege: Privilege,
@@ -72,7 +74,7 @@ pub enum DeviceRules {
 impl Bundle<'_> {
     /// config.json without root path and user, which the helper fills in.
     pub fn spec(&self) -> Result<Spec> {
-        self.check_destination()?;
+        self.volume.map_or(Ok(()), |(_, inside)| check_destination(inside))?;
         if self.privilege == Privilege::Privileged && self.host.mapping != HostMapping::Root {
             tracing::warn!("{UNPRIVILEGED}");
         }
@@ -87,22 +89,6 @@ impl Bundle<'_> {
             .linux(self.linux()?)
             .build()
             .doing(ErrorKind::Internal, doing)
-    }
-
-    /// A volume over the container's own file systems would take them away.
-    fn check_destination(&self) -> Result<()> {
-        let inside = self.volume.1;
-        let taken = ["/proc", "/sys", "/dev"].iter().any(|own| inside.starts_with(own));
-        if inside == Path::new("/") || taken {
-            let text = format!(
-                "mounting the volume on {} would hide a file system of the container",
-                inside.display()
-            );
-            return Err(
-                Error::new(ErrorKind::Usage, text).hint("choose another container side for container.volume")
-            );
-        }
-        Ok(())
     }
 
     fn process(&self) -> Result<Process> {
@@ -134,6 +120,9 @@ impl Bundle<'_> {
 
     /// Entrypoint and Cmd, one after the other (image-spec, conversion.md, "Verbatim fields").
     fn args(&self) -> Result<Vec<String>> {
+        if let Some(command) = self.command {
+            return Ok(strings(command));
+        }
         let config = self.image.config().as_ref();
         let entrypoint = config.and_then(|c| c.entrypoint().clone()).unwrap_or_default();
         let cmd = config.and_then(|c| c.cmd().clone()).unwrap_or_default();
@@ -199,8 +188,9 @@ impl Bundle<'_> {
             let locked = ["rbind", "ro", "nosuid", "nodev", "noexec"];
             mounts.push(mount(&inside.to_string_lossy(), "bind", &file.to_string_lossy(), &locked)?);
         }
-        let (host, inside) = self.volume;
-        mounts.push(mount(&inside.to_string_lossy(), "bind", &host.to_string_lossy(), &["rbind", "rw"])?);
+        if let Some((host, inside)) = self.volume {
+            mounts.push(mount(&inside.to_string_lossy(), "bind", &host.to_string_lossy(), &["rbind", "rw"])?);
+        }
         Ok(mounts)
     }
 
@@ -259,6 +249,19 @@ impl Bundle<'_> {
     }
 }
 
+/// A volume over the container's own file systems would take them away.
+pub fn check_destination(inside: &Path) -> Result<()> {
+    let taken = ["/proc", "/sys", "/dev"].iter().any(|own| inside.starts_with(own));
+    if inside == Path::new("/") || taken {
+        let text =
+            format!("mounting the volume on {} would hide a file system of the container", inside.display());
+        return Err(
+            Error::new(ErrorKind::Usage, text).hint("choose another container side for container.volume")
+        );
+    }
+    Ok(())
+}
+
 fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|&text| text.to_owned()).collect()
 }
@@ -302,7 +305,8 @@ mod tests {
         Bundle {
             image,
             id: "x",
-            volume: (Path::new("/srv/iso"), Path::new("/config")),
+            volume: Some((Path::new("/srv/iso"), Path::new("/config"))),
+            command: None,
             environment,
             network: Network::None,
             privilege: Privilege::Default,
@@ -368,7 +372,7 @@ mod tests {
         assert_eq!(of(&empty).spec().unwrap_err().kind(), ErrorKind::Builder);
         for inside in ["/", "/proc", "/sys/x", "/dev/shm"] {
             let mut bundle = of(&some);
-            bundle.volume.1 = Path::new(inside);
+            bundle.volume = Some((Path::new("/srv/iso"), Path::new(inside)));
             assert_eq!(bundle.spec().unwrap_err().kind(), ErrorKind::Usage, "{inside}");
         }
     }

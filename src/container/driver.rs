@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::engine::EngineDriver;
 use super::oci::OciDriver;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::digest::Digest;
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
@@ -27,9 +28,39 @@ pub trait Container {
     /// command does not end with 0.
     fn run(&mut self, run: &Run<'_>) -> Result<PathBuf>;
 
+    /// Runs `command` in the image instead of its own: without volume, inputs or network, with nothing
+    /// on standard input, as the image's user. What it prints is no log, and its exit code is no
+    /// error. Fails with `Builder` when it cannot be started or takes longer than `timeout`.
+    fn run_with_output(&mut self, command: &[&str], timeout: Duration) -> Result<CommandOutput>;
+
     /// Removes the container. What the volume's journal still holds open is undone when the driver
     /// is dropped.
     fn remove(&mut self) -> Result<()>;
+}
+
+/// What a command printed, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandOutput {
+    /// The first [`OUTPUT_LIMIT`] bytes.
+    pub stdout: Vec<u8>,
+    /// The same.
+    pub stderr: Vec<u8>,
+    /// Its exit code, or 128 + the number of the signal that killed it.
+    pub code: i32,
+}
+
+/// How much is kept of each stream of a command, in bytes.
+pub const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// Appends what is still within [`OUTPUT_LIMIT`].
+pub(super) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = OUTPUT_LIMIT.saturating_sub(kept.len());
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}
+
+/// The error for a command that had to be killed.
+pub(super) fn too_long(timeout: Duration) -> Error {
+    Error::new(ErrorKind::Builder, format!("the command took longer than {timeout:?}"))
 }
 
 /// Environment variables of the container, in order.
@@ -102,10 +133,49 @@ pub struct Options {
     pub interrupt: Interrupt,
 }
 
-/// The one place that knows the drivers by name.
-pub fn driver(runtime: ContainerRuntime, options: Options) -> Box<dyn Container> {
-    if runtime == ContainerRuntime::Docker {
-        tracing::warn!("the docker driver is not part of this version; running with the built-in one");
+/// Which driver is wanted, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// By the configuration, which may be older than this program: where no engine answers, the
+    /// built-in driver will do.
+    Configured(ContainerRuntime),
+    /// By the command line: this one or none.
+    Demanded(ContainerRuntime),
+}
+
+/// The one place that knows the drivers by name. Removes the containers that killed runs left in an
+/// engine, and finds out whether one answers; nothing else has happened then.
+///
+/// Fails with `Host` when an engine is demanded and none answers.
+pub fn driver(choice: Choice, options: Options) -> Result<Box<dyn Container>> {
+    super::docker::reap_dead(&options.state, &options.interrupt);
+    let (Choice::Configured(runtime) | Choice::Demanded(runtime)) = choice;
+    if runtime == ContainerRuntime::Oci {
+        return Ok(Box::new(OciDriver::new(options)));
     }
-    Box::new(OciDriver::new(options))
+    match (EngineDriver::connect(options), choice) {
+        (Ok(driver), _) => Ok(Box::new(driver)),
+        (Err((error, options)), Choice::Configured(_)) if !is_interrupt(&error) => {
+            tracing::warn!("{error}; running with the built-in driver");
+            Ok(Box::new(OciDriver::new(*options)))
+        }
+        (Err((error, _)), _) => Err(error),
+    }
+}
+
+fn is_interrupt(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Interrupted(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_kept_up_to_its_limit() {
+        let mut kept = vec![0; OUTPUT_LIMIT - 2];
+        keep(&mut kept, b"abc");
+        keep(&mut kept, b"d");
+        assert_eq!((kept.len(), &kept[OUTPUT_LIMIT - 2..]), (OUTPUT_LIMIT, &b"ab"[..]));
+    }
 }

@@ -122,9 +122,7 @@ impl Log {
                     self.end_line();
                 }
                 Ok(count) => {
-                    let written = self.file.write(&chunk[..count]);
-                    self.report(written);
-                    self.split(&chunk[..count]);
+                    self.take(&chunk[..count]);
                     all += count;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -151,6 +149,13 @@ impl Log {
         if let Err(error) = written {
             tracing::warn!("writing the log {}: {error}; it ends here", self.path.display());
         }
+    }
+
+    /// Takes what came, by the pipe or by another way.
+    pub fn take(&mut self, bytes: &[u8]) {
+        let written = self.file.write(bytes);
+        self.report(written);
+        self.split(bytes);
     }
 
     fn split(&mut self, bytes: &[u8]) {

@@ -1,7 +1,9 @@
 //! The RUN: a builder image, a volume, and what happens when the one meets the other.
 
 mod bundle;
+pub mod docker;
 mod driver;
+mod engine;
 pub mod kept;
 pub mod limits;
 mod log;
@@ -10,4 +12,7 @@ mod privileges;
 pub mod record;
 mod rootless;
 
-pub use driver::{Container, Environment, KeepContainer, Limits, Options, Rootless, Run, driver};
+pub use driver::{
+    Choice, CommandOutput, Container, Environment, KeepContainer, Limits, OUTPUT_LIMIT, Options, Rootless,
+    Run, driver,
+};

@@ -186,7 +186,7 @@ pub struct Dead<T> {
     _held: Held,
 }
 
-/// The dead runs below `state` that are not kept, locked against anyone else who looks for them.
+/// The dead runs below `state` that are not kept and of which `T` tells, locked against anyone else who looks for them.
 pub fn dead<T: DeserializeOwned>(state: &Path) -> Vec<Dead<T>> {
     all(state).unwrap_or_default().into_iter().filter_map(examine).collect()
 }
@@ -196,13 +196,20 @@ fn examine<T: DeserializeOwned>(found: Found) -> Option<Dead<T>> {
     if is_kept(&found.dir) && !volume::is_unfinished(&found.dir) {
         return None;
     }
-    match found.about() {
-        Some(about) => Some(Dead { id: found.id, dir: found.dir, about, _held: held }),
-        None => {
+    let json = std::fs::read(found.dir.join(RECORD)).unwrap_or_default();
+    match serde_json::from_slice(&json) {
+        Ok(about) => Some(Dead { id: found.id, dir: found.dir, about, _held: held }),
+        Err(_) if is_record(&json) => None,
+        Err(_) => {
             tracing::warn!("{} is no readable record of a run; remove it by hand", found.dir.display());
             None
         }
     }
+}
+
+/// Whether any driver wrote it: all say which version it is of.
+fn is_record(json: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(json).is_ok_and(|about| about.get("version").is_some())
 }
 
 /// A directory whose maker died before it had its name holds nothing yet.

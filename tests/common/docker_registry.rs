@@ -51,6 +51,16 @@ impl DockerRegistry {
         Self::serve(dir, &self.dir.path().join("data"), &more)
     }
 
+    /// The same images once more, over plain HTTP, for [`LOGIN`] only. The first registry has to live
+    /// as long.
+    pub fn with_login(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let passwords = dir.path().join("htpasswd");
+        std::fs::write(&passwords, HTPASSWD).unwrap();
+        let more = format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", passwords.display());
+        Self::serve(dir, &self.dir.path().join("data"), &more)
+    }
+
     /// With the images in `data`; `more` goes below `http:`.
     fn serve(dir: tempfile::TempDir, data: &Path, more: &str) -> Self {
         for _ in 0..5 {

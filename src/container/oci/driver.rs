@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::capabilities;
 use super::checks;
@@ -16,9 +17,10 @@ use super::protocol::{Task, VERSION};
 use super::rung::{self, Rung};
 use super::session::{Conditions, Session};
 use super::spawn::{Helper, Surroundings};
+use super::trial::Trial;
 use super::unpack::{Unpacked, unpack};
 use crate::container::bundle::{Bundle, DeviceRules, Host, HostMapping};
-use crate::container::driver::{Container, KeepContainer, Options, Run};
+use crate::container::driver::{CommandOutput, Container, Environment, KeepContainer, Limits, Options, Run};
 use crate::container::log::Log;
 use crate::container::record::Record;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +31,7 @@ use crate::image::registry::Reach;
 use crate::image::store::{CacheLock, Store};
 use crate::image::{Image, Layers, PullPolicy, Wanted, registry, rootfs};
 use crate::site::config::{Network, Privilege};
+use crate::site::volume::{Staging, Volume};
 
 /// See [`super`].
 pub struct OciDriver {
@@ -46,6 +49,46 @@ struct Pulled {
     cgroups: PathBuf,
     /// Held until the driver is dropped, so that nobody removes the rootfs meanwhile.
     lock: CacheLock,
+}
+
+/// What is to be run: the builder with its volume, or a command without one.
+struct Work<'a> {
+    volume: Option<&'a Volume>,
+    staging: Option<&'a Staging>,
+    command: Option<&'a [&'a str]>,
+    environment: &'a Environment,
+    privilege: Privilege,
+    network: Network,
+    limits: Limits,
+}
+
+impl<'a> Work<'a> {
+    fn of(run: &'a Run<'_>) -> Self {
+        Self {
+            volume: Some(run.volume),
+            staging: Some(run.staging),
+            command: None,
+            environment: &run.environment,
+            privilege: run.privilege,
+            network: run.network,
+            limits: run.limits,
+        }
+    }
+
+    fn command(command: &'a [&'a str]) -> Self {
+        const NOTHING: &Environment = &Environment::new();
+        let (privilege, network) = (Privilege::Default, Network::None);
+        let limits = Limits::default();
+        Self {
+            volume: None,
+            staging: None,
+            command: Some(command),
+            environment: NOTHING,
+            privilege,
+            network,
+            limits,
+        }
+    }
 }
 
 impl OciDriver {
@@ -127,7 +170,7 @@ impl OciDriver {
 
     /// Starts the helper of a run; it writes nothing into the volume yet.
     fn start(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<(Helper, Log)> {
-        let task = self.task(pulled, run, record)?;
+        let task = self.task(pulled, &Work::of(run), record)?;
         if run.keep == KeepContainer::Always {
             record.keep()?;
         }
@@ -138,7 +181,7 @@ impl OciDriver {
         Ok((helper, log))
     }
 
-    fn task(&self, pulled: &Pulled, run: &Run<'_>, record: &Record) -> Result<RunTask> {
+    fn task(&self, pulled: &Pulled, run: &Work<'_>, record: &Record) -> Result<RunTask> {
         let cgroup = cgroup_path(&pulled.cgroups, record.id());
         let guest = Guest::prepare(&pulled.rung, run.privilege, &pulled.image.configuration, record.dir())?;
         let host = Host {
@@ -159,8 +202,9 @@ impl OciDriver {
         let bundle = Bundle {
             image: &pulled.image.configuration,
             id: record.id(),
-            volume: (run.volume.host(), run.volume.container()),
-            environment: &run.environment,
+            volume: run.volume.map(|volume| (volume.host(), volume.container())),
+            command: run.command,
+            environment: run.environment,
             network: run.network,
             privilege: run.privilege,
             resources: run.limits.resources(limits::swap())?,
@@ -173,28 +217,37 @@ impl OciDriver {
             rootfs: pulled.rootfs.clone(),
             spec: bundle.spec()?,
             user: config.and_then(|config| config.user().clone()).unwrap_or_default(),
-            seccomp: seccomp(run, &pulled.rung),
+            seccomp: seccomp(run.privilege, &pulled.rung),
             network: network_mode(run.network),
-            volume: run.volume.host().to_owned(),
-            inputs: run.staging.inputs.iter().map(|input| input.name.clone()).collect(),
+            volume: run.volume.map(|volume| volume.host().to_owned()),
+            inputs: run.staging.iter().flat_map(|it| &it.inputs).map(|input| input.name.clone()).collect(),
+            stdout: None,
         })
     }
 
-    /// Has the container ready to start, with the inputs in the volume.
-    fn set_up(&mut self, run: &Run<'_>) -> Result<&mut Session> {
-        let pulled =
-            self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))?;
-        self.options.interrupt.check()?;
-        let about = About {
+    /// For whoever comes later.
+    fn about(&self, pulled: &Pulled, work: &Work<'_>) -> About {
+        About {
             version: VERSION,
             rung: pulled.rung.clone(),
             image: self.options.reference.to_string(),
             started: leftovers::now(),
-            volume: run.volume.host().to_owned(),
+            volume: work.volume.map(|volume| volume.host().to_owned()).unwrap_or_default(),
             rootfs: pulled.rootfs.clone(),
-            network: network_mode(run.network),
-            seccomp: seccomp(run, &pulled.rung),
-        };
+            network: network_mode(work.network),
+            seccomp: seccomp(work.privilege, &pulled.rung),
+        }
+    }
+
+    fn pulled(&self) -> Result<&Pulled> {
+        self.pulled.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "run before pull"))
+    }
+
+    /// Has the container ready to start, with the inputs in the volume.
+    fn set_up(&mut self, run: &Run<'_>) -> Result<&mut Session> {
+        let pulled = self.pulled()?;
+        self.options.interrupt.check()?;
+        let about = self.about(pulled, &Work::of(run));
         let record = Record::create(&self.options.state, &about)?;
         let (helper, log) = match self.start(pulled, run, &record) {
             Ok(started) => started,
@@ -215,8 +268,8 @@ impl OciDriver {
     }
 }
 
-fn seccomp(run: &Run<'_>, rung: &Rung) -> Seccomp {
-    let profile = run.privilege == Privilege::Default;
+fn seccomp(privilege: Privilege, rung: &Rung) -> Seccomp {
+    let profile = privilege == Privilege::Default;
     Seccomp { profile, emulation: profile && matches!(rung, Rung::Emulated { .. }) }
 }
 
@@ -255,6 +308,22 @@ impl Container for OciDriver {
         let session = progress.stage(Stage::SetUp, || self.set_up(run))?;
         progress.stage(Stage::Builder, || session.run())?;
         Ok(session.dir().to_owned())
+    }
+
+    fn run_with_output(&mut self, command: &[&str], timeout: Duration) -> Result<CommandOutput> {
+        let pulled = self.pulled()?;
+        self.options.interrupt.check()?;
+        let work = Work::command(command);
+        let record = Record::create(&self.options.state, &self.about(pulled, &work))?;
+        let task = match self.task(pulled, &work, &record) {
+            Ok(task) => task,
+            Err(error) => {
+                record.discard();
+                return Err(error);
+            }
+        };
+        Trial::start(&pulled.rung, task, record, &[pulled.lock.as_fd()])?
+            .finish(&self.options.interrupt, timeout)
     }
 
     fn remove(&mut self) -> Result<()> {

@@ -26,7 +26,9 @@ mod seccomp;
 mod session;
 pub mod shell;
 mod spawn;
+mod trial;
 mod unpack;
 
 pub use driver::OciDriver;
+pub use leftovers::reap_dead;
 pub use spawn::HELPER_ARGUMENT;

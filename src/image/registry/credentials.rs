@@ -21,7 +21,7 @@ const FILE_LIMIT: u64 = 4 << 20;
 
 /// What proves who we are. Never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Credential {
+pub enum Credential {
     Basic {
         user: String,
         password: String,

@@ -53,9 +53,16 @@ pub(super) fn loose() -> Leash {
     leash
 }
 
+impl Keeper {
+    /// Has helpers ended, without waiting for it.
+    pub(super) fn pull(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
+        self.pull();
         let _ = self.ended.recv_timeout(GRACE);
     }
 }

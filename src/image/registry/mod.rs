@@ -32,6 +32,7 @@ use super::reference::Reference;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 pub use access::{Access, Places, Reach};
+pub use credentials::Credential;
 pub use retry::Pace;
 use source::Source;
 
@@ -201,6 +202,31 @@ impl<'a> Registry<'a> {
             }
         })
     }
+}
+
+/// Who we are to the registry of `reference`, for others who pull in our name; `None` where nothing
+/// says it. Fails with [`ErrorKind::Usage`] for a file or a helper that is no good.
+pub fn credential(
+    access: &Access,
+    reference: &Reference,
+    interrupt: &Interrupt,
+) -> Result<Option<Credential>> {
+    let (keeper, leash) = helper::leash();
+    let find = || credentials::find(access, reference.registry(), reference.repository(), &leash);
+    // in a thread, since helpers take their time
+    let found = std::thread::scope(|scope| {
+        let finding = scope.spawn(find);
+        while !finding.is_finished() {
+            if let Err(error) = interrupt.check() {
+                keeper.pull();
+                return Err(error);
+            }
+            std::thread::sleep(INTERRUPT_POLL / 10);
+        }
+        let panicked = |_| Error::new(ErrorKind::Internal, "looking for credentials");
+        finding.join().map_err(panicked)?
+    })?;
+    Ok(found.map(|found| found.credential))
 }
 
 /// How soon a signal is seen.

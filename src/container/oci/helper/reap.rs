@@ -12,7 +12,10 @@ use crate::site::volume;
 /// As soon as the builder has ended: the secrets go, and what it made becomes the caller's.
 pub fn after_builder(task: &RunTask) -> Result<()> {
     let removed = volume::remove_inputs(&task.run_dir);
-    let taken = if task.user.is_empty() { Ok(()) } else { user::take_outputs(&task.volume) };
+    let taken = match &task.volume {
+        Some(volume) if !task.user.is_empty() => user::take_outputs(volume),
+        _ => Ok(()),
+    };
     removed.and(taken)
 }
 

@@ -34,10 +34,12 @@ pub struct RunTask {
     pub user: String,
     pub network: NetworkMode,
     pub seccomp: Seccomp,
-    /// Host side of the volume.
-    pub volume: PathBuf,
+    /// Host side of the volume, if there is one.
+    pub volume: Option<PathBuf>,
     /// Names of the input files in it.
     pub inputs: Vec<String>,
+    /// The inherited descriptor that becomes the standard output; else that is where errors go.
+    pub stdout: Option<i32>,
 }
 
 /// The filters between the builder and the kernel.
@@ -62,11 +64,14 @@ pub enum NetworkMode {
 /// Runs the container, then waits until the command line has judged the outputs and closes the
 /// pipe; then finishes what the journal of the volume says, and removes the record.
 pub fn run(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<serde_json::Value> {
-    let volume = Attributes::of(&task.volume);
+    if let Some(stdout) = task.stdout {
+        nix::unistd::dup2(stdout, 1).doing(ErrorKind::Internal, || "setting up standard output".into())?;
+    }
+    let volume = task.volume.as_deref().map(Attributes::of);
     if let Err(error) = supervise(channels, rung, task) {
         tell(channels, &Up::Failed(error));
     }
-    warn_of(volume.restore());
+    warn_of(volume.map_or(Ok(()), |volume| volume.restore()));
     warn_of(reap::after_builder(task));
     tell(channels, &Up::Stopped);
     while let Ok(Some(message)) = channels.down.next() {

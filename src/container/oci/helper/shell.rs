@@ -66,8 +66,9 @@ fn prepare(task: &ShellTask) -> Result<RunTask> {
         user: String::new(),
         network: task.network,
         seccomp: task.seccomp,
-        volume: task.volume.clone(),
+        volume: Some(task.volume.clone()),
         inputs: Vec::new(),
+        stdout: None,
     })
 }
 

@@ -133,7 +133,9 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         entrypoint::check_words(process)?;
         workdir::make(&root, process.cwd())?;
     }
-    workdir::check_mount_points(&root, &task.spec, &task.volume)?;
+    if let Some(volume) = &task.volume {
+        workdir::check_mount_points(&root, &task.spec, volume)?;
+    }
     super::run::write_config(&task, &root, &user)?;
     let container = create(&task, &channels.up, emulators)?;
     send(&channels.up, &Up::Ready)?;
@@ -142,7 +144,9 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         // interrupted before the builder started; the kernel takes the container down with us
         _ => return Ok(()),
     }
-    user::give_inputs(&task.volume, &task.inputs, &user)?;
+    if let Some(volume) = &task.volume {
+        user::give_inputs(volume, &task.inputs, &user)?;
+    }
     let init = init_of(&container)?;
     start(&container)?;
     send(&channels.up, &Up::Started)?;

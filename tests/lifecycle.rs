@@ -183,10 +183,10 @@ fn the_least_memory_is_enough_for_a_small_builder() {
 }
 
 #[test]
-fn a_kill_without_an_explanation_gets_a_hint_where_no_cgroup_tells() {
+fn a_kill_that_memory_had_no_part_in_is_not_laid_to_it() {
     let site = Site::with_builder("kill -9 $$");
     let said = site.fail(&[], 6, &["killed by signal 9 (exit code 137)"]);
-    assert_eq!(said.contains("short of memory"), !nix::unistd::geteuid().is_root(), "{said}");
+    assert!(!said.contains("memory"), "{said}");
 }
 
 #[test]

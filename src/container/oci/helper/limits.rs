@@ -196,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn without_a_cgroup_the_hosts_count_rules_a_lack_of_memory_out() {
+        let spec = Spec::default();
+        let says = |before| MemoryWatch { before }.out_of_memory(&spec);
+        assert_eq!(MemoryWatch::start().out_of_memory(&spec), OutOfMemory::No);
+        assert_eq!((says(None), says(Some(u64::MAX))), (OutOfMemory::Unknown, OutOfMemory::Unknown));
+    }
+
+    #[test]
     fn a_controller_that_is_not_there_is_named() {
         let root = tempfile::tempdir().unwrap();
         let says = |result: Result<()>| result.unwrap_err().to_string();

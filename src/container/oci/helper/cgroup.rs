@@ -48,6 +48,18 @@ pub fn prepare(rung: &Rung) -> Result<Cgroups> {
     Ok(Cgroups::Absent)
 }
 
+/// Takes version 2 alone into this mount namespace where a host has both, for a container that wants
+/// nothing of cgroups but device rules. libcontainer would put it into each of the dozen hierarchies of
+/// version 1, which takes as long as all the rest of its start.
+pub fn take_version_2() -> Result<()> {
+    let (root, unified) = (Path::new(ROOT), Path::new(ROOT).join("unified"));
+    let both = !is_version_2(root) && is_version_2(&unified);
+    match both && access(&unified, AccessFlags::W_OK).is_ok() && devices::loadable() {
+        true => make_version_2_view(root),
+        false => Ok(()),
+    }
+}
+
 /// Whether root may make cgroups in all hierarchies that libcontainer would use. Inside containers
 /// they are mounted read-only.
 fn is_writable() -> bool {

@@ -119,8 +119,35 @@ pub fn swap() -> Swap {
     if counted { Swap::Counted } else { Swap::Ignored }
 }
 
-/// Asks the cgroup that config.json names, as long as it is there.
-pub fn out_of_memory(spec: &Spec) -> OutOfMemory {
+/// Watches for processes that the kernel kills because memory ran out.
+pub struct MemoryWatch {
+    /// How many it had killed on the whole host before.
+    before: Option<u64>,
+}
+
+impl MemoryWatch {
+    pub fn start() -> Self {
+        Self { before: killed_on_host() }
+    }
+
+    /// Asks the cgroup that config.json names, as long as it is there. Without one that counts, the
+    /// kernel's own count at least rules it out.
+    pub fn out_of_memory(&self, spec: &Spec) -> OutOfMemory {
+        match of_cgroup(spec) {
+            OutOfMemory::Unknown if self.before.is_some() && self.before == killed_on_host() => {
+                OutOfMemory::No
+            }
+            known => known,
+        }
+    }
+}
+
+/// Of proc_vmstat(5), since Linux 4.13.
+fn killed_on_host() -> Option<u64> {
+    count(&std::fs::read_to_string("/proc/vmstat").ok()?)
+}
+
+fn of_cgroup(spec: &Spec) -> OutOfMemory {
     let root = Path::new(cgroup::ROOT);
     let Some(path) = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_ref()) else {
         return OutOfMemory::Unknown;
@@ -132,14 +159,18 @@ pub fn out_of_memory(spec: &Spec) -> OutOfMemory {
     read.as_deref().map_or(OutOfMemory::Unknown, kills)
 }
 
-/// Both versions of cgroups count in a line of this name.
 fn kills(counters: &str) -> OutOfMemory {
-    let count = counters.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    match count.and_then(|count| count.trim().parse::<u64>().ok()) {
+    match count(counters) {
         Some(0) => OutOfMemory::No,
         Some(_) => OutOfMemory::Yes,
         None => OutOfMemory::Unknown,
     }
+}
+
+/// Both versions of cgroups and the host count in a line of this name.
+fn count(counters: &str) -> Option<u64> {
+    let count = counters.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.trim().parse().ok())
 }
 
 #[cfg(test)]

@@ -10,10 +10,12 @@ use nix::unistd::dup2;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
+use super::limits::MemoryWatch;
 use super::run::{NetworkMode, RunTask, Seccomp};
 use super::user::User;
 use super::worker::{self, Worker};
-use super::{Channels, binfmt, cgroup, limits, overlay, reap, run};
+use super::{Channels, binfmt, cgroup, overlay, reap, run};
+use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -98,6 +100,9 @@ fn adapt(mut spec: Spec, task: &ShellTask, cgroup: &Path) -> Result<Spec> {
     let broken = || Error::new(ErrorKind::Internal, "the kept config.json has no process");
     let process = spec.process_mut().as_mut().ok_or_else(broken)?;
     process.set_args(Some(task.command.clone()));
+    if task.seccomp.profile {
+        capabilities::take_back(process);
+    }
     let mut environment = process.env().clone().unwrap_or_default();
     environment.extend(task.environment.iter().cloned());
     process.set_env(Some(environment));
@@ -124,6 +129,7 @@ fn work(channels: &mut Channels, rung: &Rung, task: &ShellTask, own: &RunTask) -
     let mut own = own.clone();
     worker::namespaces(rung, own.network)?.adapt(&mut own.spec)?;
     let children = worker::child_signals()?;
+    let memory = MemoryWatch::start();
     let upper = task.run_dir.join("overlay/upper");
     let lowers: Vec<&Path> =
         [upper.as_path(), own.rootfs.as_path()].into_iter().filter(|dir| dir.is_dir()).collect();
@@ -139,7 +145,7 @@ fn work(channels: &mut Channels, rung: &Rung, task: &ShellTask, own: &RunTask) -
     send(&channels.up, &Up::Started)?;
     match worker::wait(channels, &children, init)? {
         Some(code) => {
-            let out_of_memory = limits::out_of_memory(&own.spec);
+            let out_of_memory = memory.out_of_memory(&own.spec);
             send(&channels.up, &Up::Exited { code, out_of_memory })
         }
         None => Ok(()),

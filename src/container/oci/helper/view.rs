@@ -58,6 +58,10 @@ impl View {
     /// Makes config.json ask for nothing that is not to be had. Fails with [`ErrorKind::Host`] where a
     /// limit was asked for that nothing would enforce.
     pub fn adapt(&self, spec: &mut Spec) -> Result<()> {
+        let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        if self.cgroups == Cgroups::Tried && !resources.is_some_and(limits) && !overlay::in_user_namespace() {
+            cgroup::take_version_2()?;
+        }
         let fitted =
             spec.mounts().iter().flatten().map(|mount| self.fit(mount)).collect::<Result<Vec<_>>>()?;
         spec.set_mounts(Some(fitted));

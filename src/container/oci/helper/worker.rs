@@ -21,9 +21,10 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 use super::check::{separate, step};
 use super::executor::Exec;
+use super::limits::MemoryWatch;
 use super::run::{NetworkMode, RunTask};
 use super::view::View;
-use super::{Channels, binfmt, devices, entrypoint, events, limits, network, overlay, trial, user, workdir};
+use super::{Channels, binfmt, devices, entrypoint, events, network, overlay, trial, user, workdir};
 use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
@@ -148,13 +149,14 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
         user::give_inputs(volume, &task.inputs, &user)?;
     }
     let init = init_of(&container)?;
+    let memory = MemoryWatch::start();
     start(&container)?;
     send(&channels.up, &Up::Started)?;
     // No Container::delete: with force it freezes a v1 cgroup first, and a worker killed just then
     // would leave processes that not even SIGKILL ends. The helper removes state and cgroups.
     match wait(channels, &children, init)? {
         Some(code) => {
-            let out_of_memory = limits::out_of_memory(&task.spec);
+            let out_of_memory = memory.out_of_memory(&task.spec);
             send(&channels.up, &Up::Exited { code, out_of_memory })
         }
         None => Ok(()),

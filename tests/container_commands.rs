@@ -363,6 +363,26 @@ fn a_log_is_safe_on_a_terminal_and_whole_elsewhere() {
     assert!(stdout(&output).contains("a\\u{1b}[2Jb"), "{}", stdout(&output));
 }
 
+/// Those of the engines are known too, and stay as long as theirs does not answer.
+#[test]
+fn a_run_in_an_engine_that_is_gone_is_listed_and_stays() {
+    let site = Site::new();
+    let dir = site.path("state/runs/abc");
+    fs::create_dir_all(&dir).unwrap();
+    let engine = serde_json::json!({"unix": site.path("none.sock")});
+    let record = serde_json::json!({"version": 1, "engine": engine, "image": IMAGE, "volume": "/v"});
+    fs::write(dir.join("record.json"), record.to_string()).unwrap();
+    let listed = run(&site, &["ls"]);
+    assert!(stdout(&listed).starts_with("abc dead - "), "{}", stdout(&listed));
+    assert!(stdout(&listed).ends_with(&format!(" {IMAGE} /v\n")), "{}", stdout(&listed));
+    assert_eq!(stderr(&listed), "");
+    let says = ["removing container abc", "connecting to Docker's engine at unix://", "none.sock"];
+    fail(&site, &["prune"], 5, &says);
+    fail(&site, &["rm", "abc"], 5, &says);
+    fail(&site, &["shell", "abc"], 2, &["was killed"]);
+    assert!(dir.join("record.json").exists());
+}
+
 #[test]
 fn records_that_cannot_be_read_are_named() {
     let site = Site::new();

@@ -65,8 +65,7 @@ fn run(filters: &[&String]) -> ExitCode {
     let has_engine = std::env::var_os(SOCKET).is_some();
     let mut tests: Vec<Test<'_>> = Vec::new();
     for runtime in ContainerRuntime::ALL {
-        let more = if runtime == ContainerRuntime::Docker { table::ENGINE_ROWS } else { &[] };
-        for (name, row) in table::ROWS.iter().chain(more) {
+        for (name, row) in table::ROWS {
             let registry = &registry;
             let test = move || row(&Bench::new(runtime, registry));
             if runtime == ContainerRuntime::Oci || has_engine {

@@ -6,13 +6,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::docker;
 use super::log;
 use super::oci::leftovers::{self, About};
 use super::oci::shell;
 use super::record::{self, Found, Held, Hold, Status};
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::interrupt::Interrupt;
 
 pub use super::oci::shell::Shell;
 
@@ -25,10 +27,20 @@ pub struct Listed {
     pub image: Option<String>,
     /// When it was started, in UTC (RFC 3339).
     pub started: Option<String>,
-    /// Bytes on disk that removing it frees; `None` where that cannot be told.
+    /// Bytes on disk that removing it frees, without what an engine has of it; `None` where that cannot be told.
     pub size: Option<u64>,
     /// Host side of its volume.
     pub volume: Option<String>,
+}
+
+/// What the records of all drivers tell.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    image: Option<String>,
+    /// Seconds since 1970.
+    started: Option<u64>,
+    volume: Option<PathBuf>,
 }
 
 /// Everything below the state directory, the oldest first.
@@ -41,18 +53,14 @@ pub fn list(state: &Path) -> Result<Vec<Listed>> {
 }
 
 fn describe(found: &Found) -> Listed {
-    let about = found.about::<About>();
     let size = disk_usage(&found.dir).ok().or_else(|| {
         // files of subordinate ids can be read in their mapping alone
-        about.as_ref().and_then(|about| leftovers::measure(&about.rung, &found.dir).ok())
+        found.about::<About>().and_then(|about| leftovers::measure(&about.rung, &found.dir).ok())
     });
-    let (image, started, volume) = match about {
-        Some(About { image, started, volume, .. }) => {
-            (Some(image), Some(rfc_3339(started)), Some(volume.to_string_lossy().into_owned()))
-        }
-        None => (None, None, None),
-    };
-    Listed { id: found.id.clone(), status: found.status(), image, started, size, volume }
+    let Told { image, started, volume } = found.about().unwrap_or_default();
+    let volume = volume.map(|path| path.to_string_lossy().into_owned()).filter(|path| !path.is_empty());
+    let (id, started) = (found.id.clone(), started.map(rfc_3339));
+    Listed { id, status: found.status(), image, started, size, volume }
 }
 
 /// Bytes on disk of everything below `dir`, as far as it is there.
@@ -149,12 +157,7 @@ pub fn remove_kept(state: &Path) -> Result<Vec<String>> {
 fn remove_held(held: Vec<(Found, Held)>) -> Result<Vec<String>> {
     let (mut removed, mut failed) = (Vec::new(), None);
     for (found, _held) in held {
-        let gone = read(&found).and_then(|about| {
-            // from here on it is for the next start, should this be killed
-            record::give_up(&found.dir)?;
-            leftovers::reap(&about.rung, &found.dir)
-        });
-        match gone {
+        match reap(&found) {
             Ok(()) => removed.push(found.id),
             Err(error) => {
                 let error = error.context(format!("removing container {}", found.id));
@@ -163,6 +166,17 @@ fn remove_held(held: Vec<(Found, Held)>) -> Result<Vec<String>> {
         }
     }
     failed.map_or(Ok(removed), Err)
+}
+
+fn reap(found: &Found) -> Result<()> {
+    if let Some(about) = found.about::<docker::About>() {
+        // signals have their default action: the record is there until the end
+        return docker::reap(&about, &found.dir, &Interrupt::manual()?);
+    }
+    let about = read(found)?;
+    // from here on it is for the next start, should this be killed
+    record::give_up(&found.dir)?;
+    leftovers::reap(&about.rung, &found.dir)
 }
 
 /// What pruning takes.
@@ -190,7 +204,8 @@ pub fn prune(state: &Path, scope: Scope) -> Result<Pruned> {
     let (mut containers, mut failed) = (Vec::new(), None);
     // fails where the directory cannot be read
     record::all(state)?;
-    for reaped in leftovers::reap_dead(state) {
+    let of_engines = docker::reap_dead(state, &Interrupt::manual()?);
+    for reaped in of_engines.into_iter().chain(leftovers::reap_dead(state)) {
         match reaped.result {
             Ok(()) => containers.push(reaped.id),
             Err(error) => {

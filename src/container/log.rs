@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use nix::fcntl::OFlag;
 
 use super::record::{self, make_dirs};
-use crate::error::{Doing, ErrorKind, Result};
+use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// Lines that an error quotes.
 const TAIL: usize = 15;
@@ -103,10 +103,6 @@ impl Log {
         Ok((Self { path, file, pipe, line, tail, ended: false }, writer))
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether every process that could write has ended.
     pub fn ended(&self) -> bool {
         self.ended
@@ -180,6 +176,11 @@ impl Log {
         }
     }
 
+    /// An error with the last lines, and where all of them are.
+    pub fn quote(&self, error: Error) -> Error {
+        error.because(format!("its last output (all of it is in {}):{}", self.path.display(), self.tail()))
+    }
+
     /// The last lines, each indented, for the end of an error message; control characters escaped.
     pub fn tail(&self) -> String {
         let clean =
@@ -237,7 +238,7 @@ mod tests {
         drop(writer);
         log.collect();
         assert!(log.ended());
-        assert!(std::fs::read_to_string(log.path()).unwrap().contains("line 0\n"));
+        assert!(std::fs::read_to_string(&log.path).unwrap().contains("line 0\n"));
         let tail = log.tail();
         assert!(tail.starts_with("\n  | line 26\n") && tail.ends_with("no newline [2J"), "{tail}");
     }
@@ -276,7 +277,7 @@ mod tests {
         }
         writing.join().unwrap();
         log.finish();
-        let text = std::fs::read_to_string(log.path()).unwrap();
+        let text = std::fs::read_to_string(&log.path).unwrap();
         assert!(text.starts_with("first\n") && text.ends_with("x\nlast\n"));
         let left_out = (72 << 20) + 11 - HEAD - RECENT as u64;
         assert!(text.contains(&format!("[airshipctl: {left_out} bytes of output are left out here]")));

@@ -1,8 +1,10 @@
 //! The RUN: a builder image, a volume, and what happens when the one meets the other.
 
 mod bundle;
+mod clock;
 pub mod docker;
 mod driver;
+mod ended;
 mod engine;
 pub mod kept;
 pub mod limits;

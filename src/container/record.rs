@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -184,6 +184,17 @@ pub struct Dead<T> {
     pub dir: PathBuf,
     pub about: T,
     _held: Held,
+}
+
+/// A dead run, and what came of finishing it.
+pub struct Reaped {
+    pub id: String,
+    pub result: Result<()>,
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The dead runs below `state` that are not kept and of which `T` tells, locked against anyone else who looks for them.

@@ -86,7 +86,7 @@ fn killed(registry: &DockerRegistry) {
         "if grep -q slow $BUILDER_CONFIG; then echo half > /config/out.iso; touch /config/started; sleep 86400; fi\n{BUILD}"
     );
     let site = site(registry, "killed", &builder(&script));
-    for next in ["docker", "oci"] {
+    for next in ["docker", "oci", "prune"] {
         succeed(site.isogen(&[]));
         site.assert_outputs();
         let configuration = fs::read_to_string(site.path("isogen.yaml")).unwrap();
@@ -99,10 +99,16 @@ fn killed(registry: &DockerRegistry) {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(containers().contains("airshipctl-"), "the engine's containers outlive us");
+        let listed = stdout(&succeed(site.command(&["container", "ls"])));
+        assert!(listed.contains(" dead 20") && listed.contains("/team/engine:killed "), "{listed}");
+        assert!(listed.trim_end().ends_with(site.volume().to_str().unwrap()), "{listed}");
         assert!(INPUTS.iter().all(|name| site.volume().join(name).exists()));
         fs::write(site.path("isogen.yaml"), configuration).unwrap();
         fs::remove_file(site.volume().join("started")).unwrap();
-        let output = succeed(site.isogen(&["--container-runtime", next]));
+        let output = match next {
+            "prune" => succeed(site.command(&["container", "prune"])),
+            _ => succeed(site.isogen(&["--container-runtime", next])),
+        };
         assert!(stderr(&output).contains("Cleaning up after run"), "{}", stderr(&output));
         assert!(!stderr(&output).contains("warning: cleaning"), "{}", stderr(&output));
         assert_eq!(containers(), "");

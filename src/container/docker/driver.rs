@@ -49,9 +49,8 @@ impl Docker {
     pub fn set_up(&mut self, run: &Run<'_>) -> Result<()> {
         check_destination(run.volume.container())?;
         self.connection.interrupt().check()?;
-        let session = Session::begin(&self.connection, &self.state, run)?;
-        self.session = None;
         let image = self.image()?;
+        let session = Session::begin(&self.connection, &self.state, image, run)?;
         let set_up = session.set_up(image, run)?;
         self.session = Some(set_up);
         Ok(())

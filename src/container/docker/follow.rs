@@ -11,6 +11,7 @@ use bollard::query_parameters::{
 use futures_util::{Stream, StreamExt};
 
 use super::connection::{Connection, Heed, explain, status};
+use crate::container::ended::{Exit, OutOfMemory};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How soon signals and the clock are looked at.
@@ -36,16 +37,8 @@ pub trait Onlooker {
     fn due(&mut self) -> Result<Option<i32>>;
 }
 
-/// How a container ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// Its exit code, or 128 + the number of the signal.
-    pub code: i32,
-    pub out_of_memory: bool,
-}
-
 /// Starts the container `name` and sees it to its end.
-pub fn follow(connection: &Connection, name: &str, onlooker: &mut dyn Onlooker) -> Result<End> {
+pub fn follow(connection: &Connection, name: &str, onlooker: &mut dyn Onlooker) -> Result<Exit> {
     let docker = connection.docker();
     // before the start, or the first lines would be lost
     let options = AttachContainerOptionsBuilder::default().stdout(true).stderr(true).stream(true).build();
@@ -61,8 +54,12 @@ pub fn follow(connection: &Connection, name: &str, onlooker: &mut dyn Onlooker) 
     })?;
     let inspected = docker.inspect_container(name, None);
     let inspected = connection.ask(ErrorKind::Host, Heed::Nothing, inspected)?;
-    let out_of_memory = inspected.state.and_then(|state| state.oom_killed).unwrap_or(false);
-    Ok(End { code, out_of_memory })
+    let out_of_memory = match inspected.state.and_then(|state| state.oom_killed) {
+        Some(true) => OutOfMemory::Yes,
+        Some(false) => OutOfMemory::No,
+        None => OutOfMemory::Unknown,
+    };
+    Ok(Exit { code, out_of_memory })
 }
 
 /// Privileged means all capabilities that there are, and an engine in a container may lack some.

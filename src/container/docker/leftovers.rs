@@ -1,13 +1,13 @@
 //! What killed processes left in an engine and in their volumes, finished at the next start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::connection::Connection;
 use super::create;
-use crate::container::record;
+use crate::container::record::{self, Reaped};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 use crate::site::volume;
@@ -15,25 +15,42 @@ use crate::site::volume;
 /// The version of the record.
 pub const VERSION: u32 = 1;
 
-/// What a later process must know of a run to clean up after it.
+/// What a later process must know of a run: to clean up after it the first two, the rest to list it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct About {
     pub version: u32,
     pub engine: Address,
+    /// The reference of the image.
+    #[serde(default)]
+    pub image: String,
+    /// Seconds since 1970.
+    #[serde(default)]
+    pub started: u64,
+    /// Host side of the volume.
+    #[serde(default)]
+    pub volume: PathBuf,
 }
 
 /// Finishes the dead runs of this user in engines: container gone, secrets removed, older outputs
 /// back in place, record gone. A run that resists is reported and stays for the next try.
-pub fn reap_dead(state: &Path, interrupt: &Interrupt) {
-    for dead in record::dead::<About>(state) {
+pub fn reap_dead(state: &Path, interrupt: &Interrupt) -> Vec<Reaped> {
+    let finish = |dead: record::Dead<About>| {
         tracing::info!("Cleaning up after run {}, which was killed", dead.dir.display());
-        let connected = Connection::open(dead.about.engine, interrupt);
-        let connection = connected.map_err(|error| error.context("removing its container"));
-        if let Err(error) = finish(connection.as_ref(), &dead.dir) {
+        let result = reap(&dead.about, &dead.dir, interrupt);
+        if let Err(error) = &result {
             let hint = error.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
             tracing::warn!("cleaning up {}: {error}{hint}", dead.dir.display());
         }
-    }
+        Reaped { id: dead.id, result }
+    };
+    record::dead::<About>(state).into_iter().map(finish).collect()
+}
+
+/// Finishes one run in the engine that has its container.
+pub fn reap(about: &About, run_dir: &Path, interrupt: &Interrupt) -> Result<()> {
+    let connected = Connection::open(about.engine.clone(), interrupt);
+    let connection = connected.map_err(|error| error.context("removing its container"));
+    finish(connection.as_ref(), run_dir)
 }
 
 /// Finishes one run, whose record lies in `run_dir`. The container first: it may still write. What

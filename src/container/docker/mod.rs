@@ -9,7 +9,6 @@
 //! knows no more than its name: registries, policies and credentials come from above.
 
 mod address;
-mod clock;
 mod connection;
 mod create;
 mod driver;
@@ -22,5 +21,5 @@ mod session;
 pub use address::Address;
 pub use connection::Connection;
 pub use driver::Docker;
-pub use leftovers::reap_dead;
+pub use leftovers::{About, reap, reap_dead};
 pub use pull::{Credentials, Image, ImageName, When};

@@ -52,6 +52,8 @@ pub enum Credentials {
 
 /// An image that the engine has.
 pub struct Image {
+    /// What it was asked for by.
+    pub name: String,
     /// The engine's id, which no other pull moves.
     pub id: String,
     /// Of its manifest; for one that came from no registry, its id.
@@ -117,7 +119,7 @@ fn described(image: ImageInspect, name: &ImageName) -> Result<Image> {
     };
     let digest = Digest::from_str(&digest).map_err(|_| odd("digest"))?;
     let user = image.config.and_then(|config| config.user).unwrap_or_default();
-    Ok(Image { id, digest, user })
+    Ok(Image { name: name.to_string(), id, digest, user })
 }
 
 /// The answer is 200 from the first byte on; what goes wrong later is a line of it.

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::clock::{Clock, Expired};
 use super::connection::{Connection, Heed, printable};
 use super::create::{self, Wanted};
-use super::follow::{End, From, Onlooker, follow};
+use super::follow::{From, Onlooker, follow};
 use super::leftovers::{self, About, VERSION};
 use super::outputs::{self, Before};
 use super::pull::Image;
+use crate::container::clock::{Clock, Times};
 use crate::container::driver::{CommandOutput, KeepContainer, Limits, Run, keep, too_long};
+use crate::container::ended::Exit;
 use crate::container::log::Log;
-use crate::container::record::Record;
+use crate::container::record::{self, Record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 use crate::site::volume;
@@ -30,8 +31,7 @@ pub struct Session {
     volume: Bound,
     keep: KeepContainer,
     limits: Limits,
-    timeout: Option<Duration>,
-    idle_timeout: Option<Duration>,
+    times: Times,
     before: Option<Before>,
     /// Whether the engine has a container of ours.
     made: bool,
@@ -45,8 +45,8 @@ struct Bound {
 
 impl Session {
     /// Records the run, before anything is made that would have to be cleaned up.
-    pub fn begin(connection: &Arc<Connection>, state: &Path, run: &Run<'_>) -> Result<Self> {
-        let record = recorded(connection, state)?;
+    pub fn begin(connection: &Arc<Connection>, state: &Path, image: &Image, run: &Run<'_>) -> Result<Self> {
+        let record = recorded(connection, state, image, run.volume.host())?;
         let log = match Log::open(state, record.id()) {
             // what comes over the API needs no pipe
             Ok((log, _)) => log,
@@ -63,8 +63,7 @@ impl Session {
             volume: Bound { host: run.volume.host().into(), container: run.volume.container().into() },
             keep: run.keep,
             limits: run.limits,
-            timeout: run.timeout,
-            idle_timeout: run.idle_timeout,
+            times: Times { whole: run.timeout, idle: run.idle_timeout },
             before: None,
             made: false,
         })
@@ -134,11 +133,11 @@ impl Session {
     /// caller's.
     pub fn run(&mut self, image: &Image) -> Result<()> {
         let interrupt = self.connection.interrupt().clone();
-        let clock = Clock::start(&interrupt, self.timeout, self.idle_timeout);
-        let mut hearing = Hearing { log: &mut self.log, clock, heard: Instant::now() };
+        let clock = Clock::start(self.times, Instant::now());
+        let mut hearing = Hearing { log: &mut self.log, clock, interrupt: &interrupt };
         let end = follow(&self.connection, &create::name(self.record.id()), &mut hearing);
-        let expired = hearing.clock.expired();
-        self.log.collect();
+        let expired = hearing.clock.error();
+        self.log.finish();
         let end = end.and_then(|end| match unstarted(end, &self.log.tail()) {
             Some(error) => Err(error),
             None => Ok(end),
@@ -150,31 +149,13 @@ impl Session {
         self.take_over(image)
     }
 
-    fn verdict(&self, interrupt: &Interrupt, end: Result<End>, expired: Option<Expired>) -> Result<()> {
+    fn verdict(&self, interrupt: &Interrupt, end: Result<Exit>, expired: Option<Error>) -> Result<()> {
         interrupt.check()?;
-        let failed = |why: String| Error::new(ErrorKind::Builder, why);
-        let end = end.map_err(|error| self.quote(error))?;
-        let error = match (expired, end.code) {
-            (Some(Expired::Whole(after)), _) => failed(format!("the builder took longer than {after:?}"))
-                .hint("give it more time with --timeout"),
-            (Some(Expired::Idle(after)), _) => failed(format!("the builder printed nothing for {after:?}"))
-                .hint("is it waiting for something?"),
-            (None, 0) => return Ok(()),
-            (None, code) if end.out_of_memory => out_of_memory(code, self.limits),
-            (None, code @ 129..=192) => {
-                failed(format!("the builder was killed by signal {} (exit code {code})", code - 128))
-            }
-            (None, code) => failed(format!("the builder ended with exit code {code}")),
-        };
-        Err(self.quote(error))
-    }
-
-    fn quote(&self, error: Error) -> Error {
-        error.because(format!(
-            "its last output (all of it is in {}):{}",
-            self.log.path().display(),
-            self.log.tail()
-        ))
+        let judged = end.and_then(|end| match expired {
+            Some(error) => Err(error),
+            None => end.judge(self.limits.memory),
+        });
+        judged.map_err(|error| self.log.quote(error))
     }
 
     fn take_over(&self, image: &Image) -> Result<()> {
@@ -241,37 +222,33 @@ impl Drop for Session {
     }
 }
 
-fn out_of_memory(code: i32, limits: Limits) -> Error {
-    let limit = limits.memory.map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
-    let why = format!("the builder ran out of its memory{limit} and was killed (exit code {code})");
-    let hint = if limits.memory.is_some() {
-        "give it more with --memory"
-    } else {
-        "the host, or the engine, needs more memory"
-    };
-    Error::new(ErrorKind::Builder, why).hint(hint)
-}
-
 /// Listens to a builder.
 struct Hearing<'a> {
     log: &'a mut Log,
     clock: Clock,
-    heard: Instant,
+    interrupt: &'a Interrupt,
 }
 
 impl Onlooker for Hearing<'_> {
     fn heard(&mut self, _: From, bytes: &[u8]) {
-        self.heard = Instant::now();
+        self.clock.heard(Instant::now());
         self.log.take(bytes);
     }
 
     fn due(&mut self) -> Result<Option<i32>> {
-        Ok(self.clock.due(self.heard))
+        Ok(self.clock.signal(self.interrupt, Instant::now()))
     }
 }
 
-fn recorded(connection: &Connection, state: &Path) -> Result<Record> {
-    Record::create(state, &About { version: VERSION, engine: connection.address().clone() })
+fn recorded(connection: &Connection, state: &Path, image: &Image, volume: &Path) -> Result<Record> {
+    let about = About {
+        version: VERSION,
+        engine: connection.address().clone(),
+        image: image.name.clone(),
+        started: record::now(),
+        volume: volume.to_owned(),
+    };
+    Record::create(state, &about)
 }
 
 /// Runs a command in a container of its own, which is gone afterwards.
@@ -282,7 +259,7 @@ pub fn run_command(
     wanted: &Wanted<'_>,
 ) -> Result<CommandOutput> {
     connection.interrupt().check()?;
-    let record = recorded(connection, state)?;
+    let record = recorded(connection, state, wanted.image, Path::new(""))?;
     let ran = command_in(connection, record.id(), timeout, wanted);
     let finished = leftovers::finish(Ok(connection), record.dir());
     let output = ran?;
@@ -308,7 +285,7 @@ fn command_in(
 
 /// With an init in between, the engine does not notice that a command cannot be executed: only the
 /// init's last words and its exit code tell.
-fn unstarted(end: End, said: &str) -> Option<Error> {
+fn unstarted(end: Exit, said: &str) -> Option<Error> {
     let (_, words) = said.rsplit_once("[FATAL tini").filter(|_| matches!(end.code, 126 | 127))?;
     let (name, reason) = words.split_once("exec ")?.1.split_once(" failed: ")?;
     let why = format!("starting {}: {}", printable(name), printable(reason));

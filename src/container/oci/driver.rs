@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::capabilities;
 use super::checks;
-use super::clock::Times;
 use super::guest::Guest;
 use super::helper::run::{NetworkMode, RunTask, Seccomp};
 use super::helper::{cgroup_path, enforces_devices, limits};
@@ -20,9 +19,10 @@ use super::spawn::{Helper, Surroundings};
 use super::trial::Trial;
 use super::unpack::{Unpacked, unpack};
 use crate::container::bundle::{Bundle, DeviceRules, Host, HostMapping};
+use crate::container::clock::Times;
 use crate::container::driver::{CommandOutput, Container, Environment, KeepContainer, Limits, Options, Run};
 use crate::container::log::Log;
-use crate::container::record::Record;
+use crate::container::record::{self, Record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::digest::Digest;
 use crate::image::platform::Platform;
@@ -231,7 +231,7 @@ impl OciDriver {
             version: VERSION,
             rung: pulled.rung.clone(),
             image: self.options.reference.to_string(),
-            started: leftovers::now(),
+            started: record::now(),
             volume: work.volume.map(|volume| volume.host().to_owned()).unwrap_or_default(),
             rootfs: pulled.rootfs.clone(),
             network: network_mode(work.network),

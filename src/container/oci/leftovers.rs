@@ -1,7 +1,6 @@
 //! What killed processes left behind, finished at the next start, or when somebody asks for it.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +8,7 @@ use super::helper::run::{NetworkMode, Seccomp};
 use super::protocol::Task;
 use super::rung::Rung;
 use super::spawn::{Helper, Surroundings};
-use crate::container::record;
+use crate::container::record::{self, Reaped};
 use crate::error::{Doing, ErrorKind, Result};
 use crate::image::rootfs;
 
@@ -36,17 +35,6 @@ pub struct About {
     pub network: NetworkMode,
     #[serde(default)]
     pub seccomp: Seccomp,
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// A dead run, and what came of finishing it.
-pub struct Reaped {
-    pub id: String,
-    pub result: Result<()>,
 }
 
 /// Finishes the dead runs of this user: secrets removed, older outputs back in place, container and

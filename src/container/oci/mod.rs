@@ -13,7 +13,6 @@
 
 mod capabilities;
 pub mod checks;
-mod clock;
 mod driver;
 mod guest;
 pub mod helper;

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::helper::OutOfMemory;
 use super::rung::Rung;
+use crate::container::ended::OutOfMemory;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::image::arrival::State;
 use crate::image::layer::Layer;

@@ -5,18 +5,15 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 
-use super::clock::{Clock, GRACE, Times};
-use super::helper::OutOfMemory;
 use super::leftovers;
 use super::protocol::{Down, Up};
 use super::rung::Rung;
 use super::spawn::Helper;
+use crate::container::clock::{Clock, Times};
+use crate::container::ended::Exit;
 use crate::container::kept;
-use crate::container::limits::in_words;
 use crate::container::log::Log;
 use crate::container::record::{self, Record};
 use crate::error::{Error, ErrorKind, Result};
@@ -53,15 +50,6 @@ struct Seen {
     failure: Option<Error>,
     stopped: bool,
     removed: bool,
-    /// How many of the user's signals were passed on.
-    signals: u32,
-}
-
-/// The builder's end.
-#[derive(Clone, Copy)]
-struct Exit {
-    code: i32,
-    out_of_memory: OutOfMemory,
 }
 
 impl Session {
@@ -93,7 +81,6 @@ impl Session {
         self.clock = Clock::start(self.conditions.times, Instant::now());
         while !self.seen.stopped {
             self.pass_signals()?;
-            self.watch_clock()?;
             self.step()?;
             if self.helper.is_gone() && !self.seen.stopped {
                 return Err(self.verdict_of_lost());
@@ -117,13 +104,13 @@ impl Session {
 
     /// Waits for the next thing to happen, and takes note of it.
     fn step(&mut self) -> Result<()> {
-        let noted = self.conditions.interrupt.count() > self.seen.signals;
+        let noted = self.conditions.interrupt.count() > self.clock.signals();
         let mut fds = vec![PollFd::new(self.helper.as_fd(), PollFlags::POLLIN)];
         if !self.log.ended() {
             fds.push(PollFd::new(self.log.as_fd(), PollFlags::POLLIN));
         }
         // its bytes are never read, so an old signal would wake us for ever
-        if self.seen.signals == 0 && !noted {
+        if self.clock.signals() == 0 && !noted {
             fds.push(PollFd::new(self.conditions.interrupt.as_fd(), PollFlags::POLLIN));
         }
         let _ = poll(&mut fds, self.patience());
@@ -152,7 +139,7 @@ impl Session {
 
     /// Until something is due, and never longer than it takes to notice a second signal.
     fn patience(&self) -> PollTimeout {
-        let second_signal = (self.seen.signals > 0).then_some(Duration::from_millis(100));
+        let second_signal = (self.clock.signals() > 0).then_some(Duration::from_millis(100));
         let due = self.clock.next().map(|at| at.saturating_duration_since(Instant::now()));
         let shorter = second_signal.into_iter().chain(due).min();
         shorter.map_or(PollTimeout::NONE, |wait| {
@@ -170,32 +157,11 @@ impl Session {
         Ok(())
     }
 
-    /// The first signal goes to the builder, any further one kills it.
     fn pass_signals(&mut self) -> Result<()> {
-        while self.seen.signals < self.conditions.interrupt.count() {
-            self.seen.signals += 1;
-            let users = self.conditions.interrupt.signal().unwrap_or(libc::SIGTERM);
-            let signal = self.clock.interrupted(users, Instant::now());
-            match signal {
-                libc::SIGKILL => tracing::info!("Killing the builder"),
-                _ => tracing::info!(
-                    "Passing {} on to the builder; it is killed in {GRACE:?}, or at once with another signal",
-                    name_of(signal)
-                ),
-            }
+        while let Some(signal) = self.clock.signal(&self.conditions.interrupt, Instant::now()) {
             self.helper.say(&Down::Signal(signal))?;
         }
         Ok(())
-    }
-
-    fn watch_clock(&mut self) -> Result<()> {
-        let Some(signal) = self.clock.due(Instant::now()) else { return Ok(()) };
-        match (signal, self.clock.error()) {
-            (libc::SIGKILL, _) => tracing::info!("Killing the builder, which did not end within {GRACE:?}"),
-            (_, Some(error)) => tracing::info!("Ending the builder: {error}; it is killed in {GRACE:?}"),
-            (_, None) => {}
-        }
-        self.helper.say(&Down::Signal(signal))
     }
 
     fn verdict(&mut self) -> Result<()> {
@@ -205,13 +171,7 @@ impl Session {
         }
         match (self.seen.failure.take(), self.seen.exit) {
             (Some(error), _) => Err(self.quote(self.helper.explain(error))),
-            (None, Some(Exit { code: 0, out_of_memory })) => {
-                if out_of_memory == OutOfMemory::Yes {
-                    tracing::warn!("the kernel killed a process of the builder for want of memory");
-                }
-                Ok(())
-            }
-            (None, Some(exit)) => Err(self.quote(ended_with(exit, self.conditions.memory))),
+            (None, Some(exit)) => exit.judge(self.conditions.memory).map_err(|error| self.quote(error)),
             (None, None) => Err(self.quote(Error::new(ErrorKind::Builder, "the container was killed"))),
         }
     }
@@ -229,37 +189,8 @@ impl Session {
     }
 
     fn quote(&self, error: Error) -> Error {
-        error.because(format!(
-            "its last output (all of it is in {}):{}",
-            self.log.path().display(),
-            self.log.tail()
-        ))
+        self.log.quote(error)
     }
-}
-
-fn ended_with(exit: Exit, memory: Option<u64>) -> Error {
-    let code = exit.code;
-    let how = match code {
-        129..=192 => format!("was killed by signal {} (exit code {code})", code - 128),
-        _ => format!("ended with exit code {code}"),
-    };
-    let error = |text: String| Error::new(ErrorKind::Builder, text);
-    match (exit.out_of_memory, memory) {
-        (OutOfMemory::Yes, Some(limit)) => {
-            error(format!("the builder ran out of memory (limit {}) and {how}", in_words(limit)))
-                .hint("give it more with --memory")
-        }
-        (OutOfMemory::Yes, None) => error(format!("the builder ran out of memory and {how}"))
-            .hint("this host was short of memory; free some, or build elsewhere"),
-        // nobody here sent it: a timeout and an interrupt are told before
-        (OutOfMemory::Unknown, _) if code == 128 + libc::SIGKILL => error(format!("the builder {how}"))
-            .hint("if it did not kill itself, the kernel may have been short of memory; dmesg(1) tells"),
-        _ => error(format!("the builder {how}")),
-    }
-}
-
-fn name_of(signal: i32) -> String {
-    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.to_string())
 }
 
 impl Drop for Session {
@@ -276,36 +207,5 @@ impl Drop for Session {
         if record::is_kept(dir) {
             tracing::info!("{}", kept::how_to_inspect(self.record.state(), self.record.id()));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(code: i32, out_of_memory: OutOfMemory, memory: Option<u64>) -> Error {
-        let error = ended_with(Exit { code, out_of_memory }, memory);
-        assert_eq!(error.kind(), ErrorKind::Builder);
-        error
-    }
-
-    #[test]
-    fn want_of_memory_is_named_with_its_limit() {
-        let error = of(137, OutOfMemory::Yes, Some(64 << 20));
-        let says = "the builder ran out of memory (limit 64 MiB) and was killed by signal 9 (exit code 137)";
-        assert_eq!(error.to_string(), says);
-        assert_eq!(error.hint_text(), Some("give it more with --memory"));
-        assert!(
-            of(1, OutOfMemory::Yes, None)
-                .to_string()
-                .contains("ran out of memory and ended with exit code 1")
-        );
-    }
-
-    #[test]
-    fn a_kill_that_nobody_explains_gets_a_hint() {
-        assert!(of(137, OutOfMemory::Unknown, None).hint_text().is_some_and(|hint| hint.contains("memory")));
-        assert_eq!(of(137, OutOfMemory::No, None).hint_text(), None);
-        assert_eq!(of(139, OutOfMemory::Unknown, None).hint_text(), None);
     }
 }

@@ -5,24 +5,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 use oci_spec::runtime::Spec;
-use serde::{Deserialize, Serialize};
 
 use super::cgroup;
 use crate::container::driver::Limits;
+use crate::container::ended::OutOfMemory;
 use crate::container::limits::Swap;
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
-
-/// Whether the kernel killed a process of a container because memory ran out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutOfMemory {
-    No,
-    Yes,
-    /// The container has no cgroup that would tell.
-    #[default]
-    Unknown,
-}
 
 /// The cgroup below which a container on this rung goes, so that the kernel can hold it to `limits`.
 /// Nothing is made.

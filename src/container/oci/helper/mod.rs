@@ -27,7 +27,6 @@ mod workdir;
 mod worker;
 
 pub use cgroup::{enforces_devices, path as cgroup_path};
-pub use limits::OutOfMemory;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};

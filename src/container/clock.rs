@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant};
 
 use nix::libc;
+use nix::sys::signal::Signal;
 
 use crate::error::{Error, ErrorKind};
+use crate::interrupt::Interrupt;
 
 /// Between the polite end and the other one.
-pub const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a builder may take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +23,7 @@ pub struct Times {
 
 /// Why a builder is being ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+enum Reason {
     /// The user's signal of this number.
     Signal(i32),
     TooLong,
@@ -35,6 +37,8 @@ pub struct Clock {
     started: Instant,
     heard: Instant,
     ending: Option<Ending>,
+    /// How many of the user's signals were passed on.
+    signals: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +50,7 @@ struct Ending {
 
 impl Clock {
     pub fn start(times: Times, now: Instant) -> Self {
-        Self { times, started: now, heard: now, ending: None }
+        Self { times, started: now, heard: now, ending: None, signals: 0 }
     }
 
     /// The builder wrote something.
@@ -54,9 +58,38 @@ impl Clock {
         self.heard = now;
     }
 
+    /// The next signal for the builder, which is told to the user too: first the user's own, then what
+    /// the time asks for. `None` when nothing more is to be passed on now.
+    pub fn signal(&mut self, interrupt: &Interrupt, now: Instant) -> Option<i32> {
+        if self.signals < interrupt.count() {
+            self.signals += 1;
+            let signal = self.interrupted(interrupt.signal().unwrap_or(libc::SIGTERM), now);
+            match signal {
+                libc::SIGKILL => tracing::info!("Killing the builder"),
+                _ => tracing::info!(
+                    "Passing {} on to the builder; it is killed in {GRACE:?}, or at once with another signal",
+                    name_of(signal)
+                ),
+            }
+            return Some(signal);
+        }
+        let signal = self.due(now)?;
+        match (signal, self.error()) {
+            (libc::SIGKILL, _) => tracing::info!("Killing the builder, which did not end within {GRACE:?}"),
+            (_, Some(error)) => tracing::info!("Ending the builder: {error}; it is killed in {GRACE:?}"),
+            (_, None) => {}
+        }
+        Some(signal)
+    }
+
+    /// How many of the user's signals were passed on.
+    pub fn signals(&self) -> u32 {
+        self.signals
+    }
+
     /// The user wants it to end. Returns the signal for the builder: the user's own at first, and
     /// SIGKILL when it is already being ended.
-    pub fn interrupted(&mut self, signal: i32, now: Instant) -> i32 {
+    fn interrupted(&mut self, signal: i32, now: Instant) -> i32 {
         match &mut self.ending {
             Some(ending) => {
                 ending.killed_at = None;
@@ -70,7 +103,7 @@ impl Clock {
     }
 
     /// The signal that is due, once each.
-    pub fn due(&mut self, now: Instant) -> Option<i32> {
+    fn due(&mut self, now: Instant) -> Option<i32> {
         if let Some(ending) = &mut self.ending {
             let due = ending.killed_at.is_some_and(|at| at <= now);
             return due.then(|| {
@@ -105,7 +138,7 @@ impl Clock {
     }
 
     /// Whether it is being ended, and why.
-    pub fn reason(&self) -> Option<Reason> {
+    fn reason(&self) -> Option<Reason> {
         self.ending.map(|ending| ending.reason)
     }
 
@@ -124,6 +157,10 @@ impl Clock {
         };
         Some(Error::new(ErrorKind::Builder, text).hint(format!("give it more time with {option}")))
     }
+}
+
+fn name_of(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.to_string())
 }
 
 #[cfg(test)]
@@ -184,6 +221,19 @@ mod tests {
         assert_eq!(clock.interrupted(libc::SIGINT, now + SECOND), libc::SIGKILL);
         assert_eq!(clock.due(now + GRACE), None);
         assert_eq!(clock.reason(), Some(Reason::Signal(libc::SIGINT)));
+    }
+
+    #[test]
+    fn each_of_the_users_signals_is_passed_on_once_and_before_the_times() {
+        let interrupt = Interrupt::manual().unwrap();
+        let (mut clock, now) = clock(Some(1), None);
+        assert_eq!(clock.signal(&interrupt, now), None);
+        interrupt.raise(libc::SIGINT);
+        interrupt.raise(libc::SIGHUP);
+        let late = now + SECOND;
+        assert_eq!(clock.signal(&interrupt, late), Some(libc::SIGINT));
+        assert_eq!(clock.signal(&interrupt, late), Some(libc::SIGKILL));
+        assert_eq!((clock.signal(&interrupt, late), clock.signals()), (None, 2));
     }
 
     #[test]

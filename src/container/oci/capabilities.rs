@@ -83,6 +83,19 @@ pub fn lend(process: &mut Process) {
     process.set_capabilities(Some(sets));
 }
 
+/// Takes back what [`lend`] has added to a config.json: builders under filters never hold it otherwise.
+pub fn unlend(process: &mut Process) {
+    let Some(mut sets) = process.capabilities().clone() else { return };
+    let less = |set: &Option<HashSet<Capability>>| {
+        let kept = set.iter().flatten().copied().filter(|held| *held != Capability::SysAdmin);
+        Some(kept.collect::<HashSet<_>>())
+    };
+    sets.set_bounding(less(sets.bounding()));
+    sets.set_effective(less(sets.effective()));
+    sets.set_permitted(less(sets.permitted()));
+    process.set_capabilities(Some(sets));
+}
+
 /// The bounding set of a process, in the kernel's order.
 pub fn bounding(process: Option<&Process>) -> Vec<Capability> {
     let sets = process.and_then(|process| process.capabilities().as_ref());

@@ -14,6 +14,7 @@ use super::run::{NetworkMode, RunTask, Seccomp};
 use super::user::User;
 use super::worker::{self, Worker};
 use super::{Channels, binfmt, cgroup, limits, overlay, reap, run};
+use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Up, send};
 use crate::container::oci::rung::Rung;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -101,6 +102,9 @@ fn adapt(mut spec: Spec, task: &ShellTask, cgroup: &Path) -> Result<Spec> {
     let mut environment = process.env().clone().unwrap_or_default();
     environment.extend(task.environment.iter().cloned());
     process.set_env(Some(environment));
+    if task.seccomp != Seccomp::default() {
+        capabilities::unlend(process);
+    }
     if let Some(linux) = spec.linux_mut() {
         linux.set_cgroups_path(Some(cgroup.to_owned()));
         // the limits were the builder's; where it had its cgroup is perhaps not open to this process

@@ -3,6 +3,7 @@
 //! The rung is found by the run's own ladder and probe, the image by the run's own search; the checks
 //! beside them say why. Nothing is left behind, and nothing is written into the volume.
 
+mod engine;
 mod image;
 mod places;
 
@@ -20,6 +21,8 @@ use crate::image::registry::Access;
 use crate::interrupt::Interrupt;
 use crate::site::config::{ContainerRuntime, IsoConfiguration};
 
+use engine::{Engine, Wish};
+
 /// The command line, without what belongs to the terminal.
 pub struct Options {
     /// Without one, volume and image are not looked at.
@@ -29,6 +32,8 @@ pub struct Options {
     pub additional_caches: Vec<PathBuf>,
     pub state: PathBuf,
     pub rootless: Rootless,
+    /// The driver, if not the configuration's.
+    pub runtime: Option<ContainerRuntime>,
     /// How registries may be reached.
     pub access: Access,
 }
@@ -75,6 +80,7 @@ pub enum Area {
     Host,
     Configuration,
     Volume,
+    Engine,
     Cache,
     Image,
     State,
@@ -83,9 +89,9 @@ pub enum Area {
 /// What a run would do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outlook {
-    /// `None` where none holds.
+    /// `None` where none holds, and where the engine runs containers.
     pub rung: Option<Rootless>,
-    /// The rung in the words of a run's log.
+    /// The rung in the words of a run's log, or which engine.
     pub description: Option<String>,
     /// The exit code that the run would end with before its builder starts, or 0.
     pub code: u8,
@@ -112,49 +118,71 @@ pub fn examine(options: &Options, interrupt: &Interrupt) -> Result<Report> {
         Some(Err(error)) => add(Area::Configuration, vec![Check::fail("configuration", &error)]),
     }
     add(Area::Host, checks::host());
+    let Engine { check, description: engine } =
+        engine::engine(Wish::of(options.runtime, known.as_ref()), interrupt)?;
+    add(Area::Engine, check.into_iter().collect());
     let Ladder { verdicts, taken } =
         checks::ladder(options.rootless, places::for_trial(&options.state).as_deref(), interrupt)?;
-    add(Area::Cache, places::cache(options));
-    if let Some(configuration) = &known {
-        add(Area::Image, image::image(options, configuration, taken.as_ref().ok(), interrupt)?);
+    if engine.is_some() {
+        add(Area::Image, vec![Check::skip("image", "the engine has images of its own")]);
+    } else {
+        add(Area::Cache, places::cache(options));
+        if let Some(configuration) = &known {
+            add(Area::Image, image::image(options, configuration, taken.as_ref().ok(), interrupt)?);
+        }
     }
     add(Area::State, places::state(&options.state));
-    let obstacle = obstacle(&taken, &found);
-    let run = outlook(&taken, obstacle.as_ref());
-    let failure = taken.err().filter(|error| error.kind() == ErrorKind::Host).or(obstacle);
+    let way = engine.map_or(Way::BuiltIn(&taken), Way::Engine);
+    let obstacle = obstacle(&way, &found);
+    let run = outlook(&way, obstacle.as_ref());
+    let failure = way.failure().filter(|error| error.kind() == ErrorKind::Host).or(obstacle);
     let code = failure.as_ref().map_or(0, |error| error.kind().exit_code());
     Ok(Report { version: 1, code, host: Host::this(), checks: found, rungs: verdicts, run, failure })
+}
+
+/// How a run has its container.
+enum Way<'a> {
+    BuiltIn(&'a Result<Taken>),
+    /// By an engine that answers: no rung matters.
+    Engine(String),
+}
+
+impl Way<'_> {
+    fn failure(&self) -> Option<Error> {
+        match self {
+            Self::BuiltIn(taken) => taken.as_ref().err().cloned(),
+            Self::Engine(_) => None,
+        }
+    }
 }
 
 /// A configuration without faults.
 fn read(configuration: &IsoConfiguration) -> Check {
     let container = &configuration.container;
     let found = format!("volume {}, container runtime {}", container.volume, container.runtime);
-    match container.runtime {
-        ContainerRuntime::Oci => Check::ok("configuration", found),
-        ContainerRuntime::Docker => Check::warn(
-            "configuration",
-            format!("{found}: the engine is not looked at, and the rest is about the built-in driver"),
-        ),
-    }
+    Check::ok("configuration", found)
 }
 
 /// The first thing that a run would stumble over, in the order of its own steps.
-fn obstacle(taken: &Result<Taken>, found: &[Found]) -> Option<Error> {
+fn obstacle(way: &Way<'_>, found: &[Found]) -> Option<Error> {
     let of = |areas: &[Area]| {
         let failed = |it: &&Found| areas.contains(&it.area) && it.check.status == Status::Fail;
         found.iter().find(failed).map(|it| it.check.to_error())
     };
-    of(&[Area::Configuration, Area::Volume])
-        .or_else(|| taken.as_ref().err().cloned())
+    of(&[Area::Configuration, Area::Volume, Area::Engine])
+        .or_else(|| way.failure())
         .or_else(|| of(&[Area::Cache, Area::Image, Area::State]))
 }
 
-fn outlook(taken: &Result<Taken>, obstacle: Option<&Error>) -> Outlook {
-    let taken = taken.as_ref().ok();
+fn outlook(way: &Way<'_>, obstacle: Option<&Error>) -> Outlook {
+    let (rung, description) = match way {
+        Way::BuiltIn(Ok(taken)) => (Some(taken.rung), Some(taken.description.clone())),
+        Way::BuiltIn(Err(_)) => (None, None),
+        Way::Engine(description) => (None, Some(description.clone())),
+    };
     Outlook {
-        rung: taken.map(|taken| taken.rung),
-        description: taken.map(|taken| taken.description.clone()),
+        rung,
+        description,
         code: obstacle.map_or(0, |error| error.kind().exit_code()),
         check: obstacle.and_then(Error::check).map(str::to_owned),
         reason: obstacle.map(ToString::to_string),
@@ -182,7 +210,8 @@ mod tests {
     }
 
     fn judged(taken: &Result<Taken>, found: &[Found]) -> Outlook {
-        outlook(taken, obstacle(taken, found).as_ref())
+        let way = Way::BuiltIn(taken);
+        outlook(&way, obstacle(&way, found).as_ref())
     }
 
     fn taken() -> Result<Taken> {
@@ -203,6 +232,13 @@ mod tests {
         assert_eq!((run.code, run.check.as_deref(), run.rung), (5, Some("user-namespace"), None));
         let run = judged(&none, &[failed(Area::Volume, "volume", ErrorKind::Usage)]);
         assert_eq!((run.code, run.check.as_deref()), (2, Some("volume")));
+    }
+
+    #[test]
+    fn with_an_engine_no_rung_has_to_hold() {
+        let way = Way::Engine("by it".into());
+        let run = outlook(&way, obstacle(&way, &[failed(Area::Host, "mount-api", ErrorKind::Host)]).as_ref());
+        assert_eq!((run.code, run.rung, run.description.as_deref()), (0, None, Some("by it")));
     }
 
     #[test]

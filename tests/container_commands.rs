@@ -114,13 +114,16 @@ fn what_a_run_says_at_its_end_works_as_it_stands() {
 fn a_shell_leaves_nothing_and_changes_nothing() {
     let (site, id) = kept("echo x > /left-behind");
     let before = files(&site);
-    let script = "rm /left-behind; echo new > /new; ls /; echo more >> /config/out.iso || echo read-only; id -u; ip link";
+    let script = "rm /left-behind; echo new > /new; ls /; echo more >> /config/out.iso || echo read-only; id -u; ip link; cat /proc/self/status";
     let said = succeed(&site, &["shell", &id, "--", "/bin/sh", "-c", script]);
     assert!(
         said.contains("\nnew\n") && said.contains("read-only\n0\n") && !said.contains("left-behind"),
         "{said}"
     );
     assert!(said.contains("lo: <LOOPBACK") && !said.contains("\n2: "), "{said}");
+    // the builder's capabilities, without what it takes to load its filters
+    let bounding = said.lines().find_map(|line| line.strip_prefix("CapBnd:")).unwrap().trim();
+    assert!(["00000000a80425fb", "00000000a00425fb"].contains(&bounding), "{said}");
     assert_eq!(files(&site), before);
     assert_eq!(succeed(&site, &["shell", &id, "--", "cat", "/left-behind"]), "x\n");
     succeed(&site, &["rm", &id]);

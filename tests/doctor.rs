@@ -1,6 +1,8 @@
 //! `airshipctl doctor`: its report, its exit codes, and that it leaves nothing behind.
 
 mod common;
+#[path = "doctor/engine.rs"]
+mod engine;
 
 use std::fs;
 use std::path::Path;

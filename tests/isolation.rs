@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
+use common::compiled::compiled;
 use common::image::{Entry, TestImage};
 use common::site::{BUILD, Site, builder, stderr};
 use nix::libc::{self, ENOSYS, EPERM};
@@ -53,18 +54,6 @@ fn fields(log: &str) -> BTreeMap<&str, &str> {
 
 fn mask(fields: &BTreeMap<&str, &str>, name: &str) -> u64 {
     u64::from_str_radix(fields[name], 16).unwrap()
-}
-
-/// A static program from C source.
-fn compiled(source: &str) -> Vec<u8> {
-    let dir = tempfile::tempdir().unwrap();
-    let (file, program) = (dir.path().join("source.c"), dir.path().join("program"));
-    fs::write(&file, source).unwrap();
-    let mut gcc = Command::new("gcc");
-    let built = gcc.args(["-static", "-O1", "-o"]).arg(&program).arg(&file).output();
-    let built = built.expect("gcc is installed by scripts/setup.sh");
-    assert!(built.status.success(), "{}", stderr(&built));
-    fs::read(program).unwrap()
 }
 
 /// How the system calls of tests/isolation/calls.c end.
@@ -335,20 +324,4 @@ fn a_program_of_the_host_is_out_of_reach_through_proc() {
         assert!(log.lines().any(|line| line == said), "{said}: {log}");
     }
     assert!(!log.contains("reachable"), "{log}");
-}
-
-#[test]
-fn where_filters_cannot_be_loaded_nothing_runs_and_the_error_says_why() {
-    let site = Site::with_builder(BUILD);
-    let forbid = site.path("forbid");
-    fs::write(&forbid, compiled(include_str!("isolation/forbid.c"))).unwrap();
-    fs::set_permissions(&forbid, PermissionsExt::from_mode(0o755)).unwrap();
-    let output = site.below(Command::new(forbid), &[]).output().unwrap();
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(5), "{said}");
-    for text in ["loading a seccomp filter: Function not implemented", "hint: a filter around this program"] {
-        assert!(said.contains(text), "{text}: {said}");
-    }
-    assert!(site.names().is_empty(), "{:?}", site.names());
-    site.assert_clean();
 }

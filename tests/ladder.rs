@@ -4,6 +4,8 @@
 mod common;
 #[path = "ladder/nested.rs"]
 mod nested;
+#[path = "ladder/unfiltered.rs"]
+mod unfiltered;
 
 use std::fs;
 use std::io::Write;
@@ -323,7 +325,7 @@ fn all_that_a_run_needs_is_tried_before_anything_is_unpacked() {
         ("inject=seccomp:error=EPERM", "forbids filters"),
         ("inject=mount:error=EACCES", "cutting mounts off"),
     ] {
-        bad(&with_fault(&site, fault, &["--rootless", "single"]), 5, &[says]);
+        bad(&with_fault(&site, fault, &["--rootless", "emulate"]), 5, &[says]);
         assert!(!site.path("cache/rootfs").exists(), "{fault}");
     }
     if is_root() {

@@ -205,6 +205,39 @@ fn a_working_directory_that_the_user_may_not_enter_is_warned_of() {
     );
 }
 
+/// Docker gives such a user no capabilities either, and what only root may reach stays root's.
+#[test]
+fn another_user_than_root_is_refused_a_program_of_roots_own() {
+    let closed = |path: &str| Entry::program(path, "#!/bin/sh\nexec /bin/builder\n").mode(0o700);
+    let open = |path: &str| Entry::program(path, "#!/bin/sh\nexec /bin/builder\n");
+    let dir = || Entry::dir("closed").mode(0o700);
+    for (word, entries, says) in [
+        ("/bin/x", vec![closed("bin/x")], &["\"/bin/x\" is not executable", "mode is 0700"][..]),
+        ("x", vec![closed("bin/x")], &["\"/bin/x\" is not executable"]),
+        ("/closed/x", vec![dir(), open("closed/x")], &["\"/closed/x\" cannot be reached"]),
+        ("/bin/y", vec![closed("bin/x"), Entry::program("bin/y", "#!/bin/x\n")], &["script for \"/bin/x\""]),
+    ] {
+        let config = json!({"Entrypoint": [word], "User": "build"});
+        let site = site(config.clone(), &entries);
+        fs::set_permissions(site.volume(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let output = site.run(&[]);
+        if stderr(&output).contains("with a single id the builder runs as 0") {
+            println!("only as root: {word}: with a single id there is no other user");
+            continue;
+        }
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        let user = ["the image's user 1000"];
+        says.iter().chain(&user).for_each(|text| assert!(said.contains(text), "{text:?}: {said}"));
+        assert_nothing_left(&site, "no such marker");
+        // root itself may
+        let site = self::site(json!({"Entrypoint": [word]}), &entries);
+        if word != "/bin/y" {
+            site.succeed(&[]);
+        }
+    }
+}
+
 #[test]
 fn a_volume_below_a_file_of_the_image_is_refused() {
     for inside in ["/iso", "/etc/passwd/x"] {

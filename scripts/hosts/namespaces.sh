@@ -8,6 +8,7 @@ no_user_namespaces() { limited user "$2"; }
 no_mount_namespaces() { limited mnt "$2"; }
 no_pid_namespaces() { limited pid "$2"; }
 no_net_namespaces() { limited net "$2"; }
+no_filters() { below "$2" python3 "$AIRSHIP_HOSTS/hosts/unfiltered.py"; }
 nested() { below "$2" python3 "$AIRSHIP_HOSTS/hosts/nested.py"; }
 cgroup_2() {
   if [[ -d $cgroups/unified ]]; then mount --bind $cgroups/unified $cgroups; fi && "$@"

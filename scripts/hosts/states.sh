@@ -4,7 +4,7 @@
 root=root single=airship-hosts-single subid=airship-hosts-subid
 states=("plain root single subid" "forced_root root single" "forced_subid single subid" "forced_emulate root subid"
   "forced_single root single" "bare_environment root single subid" "no_new_privileges root single subid"
-  "no_mount_capability root" "no_user_namespaces root single subid" "no_mount_namespaces root single"
+  "no_filters root single subid" "no_mount_capability root" "no_user_namespaces root single subid" "no_mount_namespaces root single"
   "no_pid_namespaces single" "no_net_namespaces root single" "no_newuidmap subid" "unprivileged_newuidmap subid"
   "cgroup_2 root single subid" "cgroup_tmpfs root single" "cgroup_none root single" "cgroup_read_only root single"
   "masked_proc root single subid" "no_proc root single" "no_sys root single" "changed_root root single"

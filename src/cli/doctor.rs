@@ -7,6 +7,7 @@ use airshipctl::container::Rootless;
 use airshipctl::doctor::{self, Area, Check, Options, Report, Status, Verdict};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::interrupt::Interrupt;
+use airshipctl::site::config::ContainerRuntime;
 use clap::{Args, ValueEnum};
 
 use super::isogen::{parse, state_dir};
@@ -26,12 +27,12 @@ Exit codes:
   version  1; keys are only added to it
   code     the exit code
   host     kernel, platform, uid
-  checks   list of area (configuration, volume, host, cache, image, state), name, status (ok, warn,
+  checks   list of area (configuration, volume, host, engine, cache, image, state), name, status (ok, warn,
            fail, skip), message, fix (or null)
   rungs    list of rung (root, subid, emulate, single), holds, check (the first that fails), reason,
            fix, checks (the steps to a container: name, status, message, fix)
-  run      what a run would do: rung (or null), description (as in its log), code that it would end
-           with before its builder starts (or 0), check and reason (null with code 0)";
+  run      what a run would do: rung (or null), description (as in its log, or which engine), code
+           that it would end with before its builder starts (or 0), check and reason (null with code 0)";
 
 /// Find out what works on this host, by trying, and which way a run would take.
 ///
@@ -52,6 +53,9 @@ pub struct DoctorArgs {
     /// The way to run containers that a run would be told to take.
     #[arg(long, value_name = "HOW", default_value_t, value_parser = parse::<Rootless>)]
     rootless: Rootless,
+    /// The container driver, oci or docker [default: the configuration's, else oci].
+    #[arg(long, value_name = "DRIVER", value_parser = parse::<ContainerRuntime>)]
+    container_runtime: Option<ContainerRuntime>,
     /// Form of the result.
     #[arg(long, value_name = "FORM", default_value = "text")]
     output: Output,
@@ -93,15 +97,17 @@ impl DoctorArgs {
             additional_caches: self.cache.additional()?,
             state: state_dir(self.state_dir)?,
             rootless: self.rootless,
+            runtime: self.container_runtime,
             access: self.registry.access()?,
         })
     }
 }
 
-const AREAS: [(Area, &str); 6] = [
+const AREAS: [(Area, &str); 7] = [
     (Area::Configuration, "configuration"),
     (Area::Volume, "volume"),
     (Area::Host, "host"),
+    (Area::Engine, "container engine"),
     (Area::Cache, "rootfs cache"),
     (Area::Image, "image"),
     (Area::State, "state directory"),
@@ -129,6 +135,7 @@ fn text(report: &Report) -> String {
     }
     let taken = match (run.rung, &run.description) {
         (Some(rung), Some(description)) => format!("{rung} ({description})"),
+        (None, Some(engine)) => format!("docker ({engine})"),
         _ => "none".to_owned(),
     };
     line(&mut text, &format!("a run would take: {taken}"));

@@ -38,6 +38,7 @@ pub struct Connection {
     docker: Docker,
     line: Line,
     init: bool,
+    version: String,
 }
 
 /// What drives requests, and until when.
@@ -68,7 +69,7 @@ impl Connection {
             connecting(explain(ErrorKind::Host, &error).hint(hint))
         })?;
         let docker = docker.with_request_modifier(encode_for_headers);
-        let mut connection = Self { docker, line, init: false };
+        let mut connection = Self { docker, line, init: false, version: String::new() };
         connection.greet().map_err(connecting)?;
         Ok(connection)
     }
@@ -85,6 +86,7 @@ impl Connection {
             explain(ErrorKind::Host, &error).hint("is it an engine of Docker's kind that answers there, and with or without TLS as DOCKER_TLS_VERIFY says?")
         })?;
         self.docker = docker;
+        self.version = printable(&info.server_version.unwrap_or_else(|| "unknown".into()));
         let commit = info.init_commit.and_then(|commit| commit.id).unwrap_or_default();
         // what dockerd says where it does not find docker-init
         self.init = info.init_binary.is_some_and(|name| !name.is_empty()) && commit != "N/A";
@@ -101,6 +103,11 @@ impl Connection {
 
     pub fn interrupt(&self) -> &Interrupt {
         &self.line.interrupt
+    }
+
+    /// The engine's own.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Whether containers can have an init that reaps and passes signals on.

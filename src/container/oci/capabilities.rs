@@ -119,13 +119,34 @@ pub fn limit(keep: &[Capability]) -> Result<()> {
     Ok(())
 }
 
+/// Effective, permitted and inheritable, the low half of each, then the high ones.
+type Sets = [u32; 6];
+
+/// `_LINUX_CAPABILITY_VERSION_3`, and the calling thread.
+const HEADER: [u32; 2] = [0x2008_0522, 0];
+
 /// Leaves this process with `keep` only.
 pub fn keep(keep: &[Capability]) -> Result<()> {
     let [low, high] = [mask(keep) as u32, (mask(keep) >> 32) as u32];
-    // _LINUX_CAPABILITY_VERSION_3, own process; then effective, permitted, inheritable, twice
-    let (header, sets) = ([0x2008_0522_u32, 0], [low, low, 0, high, high, 0]);
+    set([low, low, 0, high, high, 0])
+}
+
+/// Does `work` with no capability in effect: the kernel then answers as after exec by another user
+/// than 0.
+pub fn without<T>(work: impl FnOnce() -> T) -> Result<T> {
+    let (mut header, mut held): ([u32; 2], Sets) = (HEADER, [0; 6]);
+    // SAFETY: both are laid out as capget(2) says, and outlive the call
+    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), held.as_mut_ptr()) };
+    Errno::result(got).map_err(|errno| giving_up(&errno))?;
+    let [_, permitted, inheritable, _, high_permitted, high_inheritable] = held;
+    set([0, permitted, inheritable, 0, high_permitted, high_inheritable])?;
+    let done = work();
+    set(held).map(|()| done)
+}
+
+fn set(sets: Sets) -> Result<()> {
     // SAFETY: both are laid out as capset(2) says, and outlive the call
-    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };
+    let set = unsafe { libc::syscall(libc::SYS_capset, HEADER.as_ptr(), sets.as_ptr()) };
     Errno::result(set).map(drop).map_err(|errno| giving_up(&errno))
 }
 

@@ -123,7 +123,7 @@ fn steps(rung: &Rung, upper: Option<PathBuf>, interrupt: &Interrupt) -> Vec<Chec
     let outcome = Helper::spawn(rung, task, Surroundings::default()).and_then(|helper| {
         helper.call_noting(Some(interrupt), |said| {
             if let Up::Checked { name, error } = said {
-                checks.push(step(&name, error.as_ref()));
+                checks.push(step(rung, &name, error.as_ref()));
             }
         })
     });
@@ -136,12 +136,17 @@ fn steps(rung: &Rung, upper: Option<PathBuf>, interrupt: &Interrupt) -> Vec<Chec
     checks
 }
 
-fn step(name: &str, error: Option<&Error>) -> Check {
+fn step(rung: &Rung, name: &str, error: Option<&Error>) -> Check {
     match error {
         None => Check::ok(name, ""),
         Some(error) if name == "overlay-upper" => {
             Check::warn(name, format!("{error}: the container's own layer goes to memory"))
                 .with_fix("name a directory on a local disk with --state-dir")
+        }
+        Some(error) if name == "seccomp-filter" && matches!(rung, Rung::Single { .. }) => {
+            let error = with_way_out(error.clone());
+            let fix = error.hint_text().unwrap_or_default().to_owned();
+            Check::warn(name, format!("{error}: builders run without the seccomp profile")).with_fix(fix)
         }
         Some(error) => Check::fail(name, &with_way_out(error.clone())),
     }
@@ -174,9 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_upper_layer_may_fail() {
+    fn only_the_upper_layer_may_fail_and_the_profile_of_a_single_id() {
         let error = Error::new(ErrorKind::Host, "no");
-        assert_eq!(step("overlay-upper", Some(&error)).status, Status::Warn);
-        assert_eq!(step("overlay", Some(&error)).status, Status::Fail);
+        let status = |rung: &Rung, name| step(rung, name, Some(&error)).status;
+        let single = Rung::Single { uid: 1, gid: 1 };
+        assert_eq!(status(&Rung::Root, "overlay-upper"), Status::Warn);
+        assert_eq!(status(&single, "overlay"), Status::Fail);
+        assert_eq!(status(&single, "seccomp-filter"), Status::Warn);
+        assert_eq!(status(&Rung::Root, "seccomp-filter"), Status::Fail);
     }
 }

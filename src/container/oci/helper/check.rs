@@ -52,6 +52,14 @@ pub fn separate(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     }
 }
 
+/// Tries what a run does without where it must, for `doctor` alone.
+pub fn dispensable(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    match LISTENER.get() {
+        Some(_) => separate(name, work),
+        None => Ok(()),
+    }
+}
+
 /// More that the container will want of its root, or can do without. Too dear for a probe, which is on
 /// the way of every run.
 pub fn further(root: &Path) -> Result<()> {

@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use super::binfmt::Emulator;
 use super::elf;
+use crate::container::oci::capabilities;
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// What the kernel looks at to tell what a file is (BINPRM_BUF_SIZE).
@@ -60,24 +61,9 @@ pub fn check(process: &Process, root: &Path, emulators: &[Emulator]) -> Result<(
     let (path, user) = (search_path(process), process.user().uid());
     let place = Place { top: top.into(), cwd: process.cwd(), path: &path, user, emulators };
     place.check_cwd(process.user());
-    let candidates = match name.contains('/') {
-        true => vec![PathBuf::from(name)],
-        false => std::env::split_paths(&path).map(|dir| dir.join(name)).collect(),
-    };
-    let mut refused = None;
-    for file in &candidates {
-        match place.examine(file, 0) {
-            Ok(Found::Runnable) => return Ok(()),
-            Ok(Found::Nothing) => {}
-            // a later directory may have a better one, as for execvp(3)
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    let error = refused.unwrap_or_else(|| match name.contains('/') {
-        true => place.missing(Path::new(name)),
-        false => not_in(&path, name),
-    });
-    Err(error.context(starting()))
+    let seek = || place.seek(name);
+    let sought = if user == 0 { seek() } else { capabilities::without(seek)? };
+    sought.map_err(|error| error.context(starting()))
 }
 
 fn search_path(process: &Process) -> OsString {
@@ -125,6 +111,26 @@ impl Place<'_> {
         if self.user != 0 && stat.st_mode & bit == 0 {
             tracing::warn!("the image's WorkingDir {:?} cannot be entered by user {}", self.cwd, self.user);
         }
+    }
+
+    /// As execvp(3): a later directory may have a better one.
+    fn seek(&self, name: &str) -> Result<()> {
+        let candidates = match name.contains('/') {
+            true => vec![PathBuf::from(name)],
+            false => std::env::split_paths(self.path).map(|dir| dir.join(name)).collect(),
+        };
+        let mut refused = None;
+        for file in &candidates {
+            match self.examine(file, 0) {
+                Ok(Found::Runnable) => return Ok(()),
+                Ok(Found::Nothing) => {}
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| match name.contains('/') {
+            true => self.missing(Path::new(name)),
+            false => not_in(self.path, name),
+        }))
     }
 
     fn examine(&self, file: &Path, depth: usize) -> Result<Found> {

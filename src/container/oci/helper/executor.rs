@@ -101,7 +101,9 @@ impl Exec {
             // set by exec, no more and no less
             return Ok(());
         }
-        capabilities::keep(&self.capabilities)
+        // exec would take them from another user than 0, but only after it has looked at the file
+        let is_root = nix::unistd::geteuid().is_root();
+        capabilities::keep(if is_root { &self.capabilities } else { &[] })
     }
 
     fn give_up(&self, error: Error) -> ! {

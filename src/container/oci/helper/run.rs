@@ -18,6 +18,7 @@ use super::{Channels, reap};
 use crate::container::oci::capabilities;
 use crate::container::oci::protocol::{Down, Up, send};
 use crate::container::oci::rung::Rung;
+use crate::container::oci::seccomp;
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// What the helper must know to run a container.
@@ -49,6 +50,25 @@ pub struct Seccomp {
     pub profile: bool,
     /// Root emulation of [`Rung::Emulated`].
     pub emulation: bool,
+}
+
+impl Seccomp {
+    /// What of it can be had on this rung, by trying: with a single id a builder goes without the profile,
+    /// told by a warning, where none can be loaded. It is nobody but the caller then, whatever it
+    /// asks of the kernel; the other rungs hold more, and their trial has failed.
+    #[must_use]
+    pub fn to_be_had(self, rung: &Rung) -> Self {
+        if !self.profile || !matches!(rung, Rung::Single { .. }) {
+            return self;
+        }
+        match seccomp::probe(self) {
+            Ok(()) => self,
+            Err(error) => {
+                tracing::warn!("{error}; the builder runs without the seccomp profile");
+                Self { profile: false, ..self }
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -128,6 +128,7 @@ fn work(channels: &mut Channels, rung: &Rung, task: &ShellTask, own: &RunTask) -
     let emulators = binfmt::registered(Path::new(binfmt::DIR));
     let mut own = own.clone();
     worker::namespaces(rung, own.network)?.adapt(&mut own.spec)?;
+    own.seccomp = own.seccomp.to_be_had(rung);
     let children = worker::child_signals()?;
     let memory = MemoryWatch::start();
     let upper = task.run_dir.join("overlay/upper");

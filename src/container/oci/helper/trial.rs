@@ -7,7 +7,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{chdir, pivot_root};
 
-use super::check::{separate, step};
+use super::check::{dispensable, separate, step};
 use super::run::{NetworkMode, Seccomp};
 use super::{check, overlay, worker};
 use crate::container::oci::rung::Rung;
@@ -37,7 +37,12 @@ pub fn run(rung: &Rung) -> Result<()> {
     check::further(&root)?;
     separate("pivot-root", || change_root(&root))?;
     let filters = Seccomp { profile: true, emulation: matches!(rung, Rung::Emulated { .. }) };
-    separate("seccomp-filter", || seccomp::probe(filters))
+    let load = || seccomp::probe(filters);
+    match rung {
+        // as Seccomp::to_be_had, which a run asks anyway
+        Rung::Single { .. } => dispensable("seccomp-filter", load),
+        _ => separate("seccomp-filter", load),
+    }
 }
 
 /// In a user namespace they are bound instead.

@@ -127,6 +127,7 @@ pub fn work(channels: &mut Channels, rung: &Rung, task: &RunTask) -> Result<()> 
     let view = namespaces(rung, task.network)?;
     view.warn();
     view.adapt(&mut task.spec)?;
+    task.seccomp = task.seccomp.to_be_had(rung);
     let children = child_signals()?;
     let root = overlay::mount_root(&task.rootfs, &task.run_dir)?;
     let user = user::resolve(&root, &task.user, rung)?;

@@ -170,6 +170,24 @@ fn a_missing_layer_is_fetched_alone_unless_there_is_a_rootfs() {
     assert_eq!(registry.count("/manifests/1"), 1);
 }
 
+/// A run that is killed late can leave a rootfs and neither the name nor the last blob.
+#[test]
+fn an_image_that_gets_its_name_has_its_layers_also_where_there_is_a_rootfs() {
+    let registry = FaultyRegistry::start();
+    let reference = registry.add("1", &big());
+    let cache = Cache::new();
+    let wanted = Wanted {
+        reference: &Reference::parse(&reference).unwrap(),
+        platform: &Platform::host(),
+        policy: PullPolicy::Missing,
+        have_rootfs: &|_| true,
+        transfer: IMPATIENT,
+        access: &Access::default(),
+    };
+    let image = acquire(&cache.store, wanted, &Interrupt::manual().unwrap()).unwrap();
+    assert_eq!(cache.store.missing_layers(&image), []);
+}
+
 #[test]
 fn passing_faults_are_got_over() {
     let image = big();

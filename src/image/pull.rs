@@ -82,7 +82,7 @@ impl<'a> Known<'a> {
     }
 
     fn fetch(&mut self, watch: &mut Watch<'_>) -> Result<()> {
-        if self.wanted.is_complete(self.store, &self.image) {
+        if self.is_complete() {
             return arrivals::report(self.store, &self.image, watch);
         }
         let wanted = self.wanted;
@@ -93,6 +93,16 @@ impl<'a> Known<'a> {
                     Registry::new(wanted.reference, wanted.transfer, wanted.access, self.interrupt)?;
                 arrivals::fetch(self.store, &mut registry, &self.image, watch, self.interrupt)
             }
+        }
+    }
+
+    /// An image that gets its name now gets its layers too: a run that was killed between a rootfs and
+    /// the last blob it was made from has left neither documents nor name.
+    fn is_complete(&self) -> bool {
+        let was_whole = self.asked.is_none() || self.store.image(&self.image.manifest_digest).is_ok();
+        match was_whole {
+            true => self.wanted.is_complete(self.store, &self.image),
+            false => self.store.missing_layers(&self.image).is_empty(),
         }
     }
 

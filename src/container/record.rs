@@ -21,6 +21,8 @@ const KEPT: &str = "kept";
 const RECORD: &str = "record.json";
 /// A record that is still being made has this prefix.
 const NEW: &str = ".new-";
+/// A directory in which `doctor` tries things.
+pub const TRIAL: &str = ".new-doctor-";
 
 /// The record of a run of this process.
 pub struct Record {
@@ -38,6 +40,7 @@ impl Record {
         let id = random_id()?;
         let (new, dir) = (runs.join(format!("{NEW}{id}")), runs.join(&id));
         let doing = || format!("recording the run in {}", dir.display());
+        let _making = File::open(&runs).and_then(|runs| runs.lock_shared().map(|()| runs));
         DirBuilder::new().mode(0o700).create(&new).doing(ErrorKind::Internal, doing)?;
         let lock = lock(&new, Hold::Exclusive)?.ok_or_else(|| Error::new(ErrorKind::Internal, doing()))?;
         let json = serde_json::to_vec(about).doing(ErrorKind::Internal, doing)?;
@@ -142,12 +145,14 @@ pub fn all(state: &Path) -> Result<Vec<Found>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.doing(ErrorKind::Usage, doing)?,
     };
+    // whoever makes a record shares this lock, so with it to ourselves there is nobody left who does
+    let alone = File::open(&runs).ok().filter(|runs| runs.try_lock().is_ok());
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.doing(ErrorKind::Usage, doing)?;
         let (id, dir) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
         match id.starts_with(NEW) {
-            true => remove_stillborn(&dir),
+            true => remove_stillborn(&dir, &id, alone.is_some()),
             false => found.push(Found { id, dir }),
         }
     }
@@ -223,11 +228,13 @@ fn is_record(json: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(json).is_ok_and(|about| about.get("version").is_some())
 }
 
-/// A directory whose maker died before it had its name holds nothing yet.
-fn remove_stillborn(dir: &Path) {
+/// A directory whose maker died before it had its name holds nothing yet. Where there are no such locks,
+/// and for a trial of `doctor`, only its age tells.
+fn remove_stillborn(dir: &Path, name: &str, is_nobodys: bool) {
     let age =
         std::fs::metadata(dir).and_then(|found| found.modified()).ok().and_then(|made| made.elapsed().ok());
-    if age.is_some_and(|age| age > Duration::from_secs(600)) {
+    let is_old = age.is_some_and(|age| age > Duration::from_secs(600));
+    if is_old || (is_nobodys && !name.starts_with(TRIAL)) {
         let _ = std::fs::remove_dir_all(dir);
     }
 }
@@ -333,6 +340,18 @@ mod tests {
         let table = "root:x:0:0::/root:/bin/sh\nbad\nbob:x:7:7::/home/bob:/bin/sh\nno:x:8:8:::/bin/sh\n";
         assert_eq!(home_of(table, 7), Some("/home/bob".into()));
         assert_eq!((home_of(table, 8), home_of(table, 9)), (None, None));
+    }
+
+    #[test]
+    fn a_record_without_a_name_is_removed_when_nobody_makes_one() {
+        let state = tempfile::tempdir().unwrap();
+        let new = state.path().join("runs/.new-0");
+        std::fs::create_dir_all(&new).unwrap();
+        let maker = File::open(state.path().join("runs")).unwrap();
+        maker.lock_shared().unwrap();
+        assert!(all(state.path()).unwrap().is_empty() && new.exists());
+        drop(maker);
+        assert!(all(state.path()).unwrap().is_empty() && !new.exists());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::{Channels, overlay};
 use crate::container::oci::protocol::{Up, send};
+use crate::container::record;
 use crate::error::{Doing, ErrorKind, Result};
 
 /// Who wants to know of each step; only in a helper of `doctor`. Forked processes have it too.
@@ -86,7 +87,7 @@ fn container_mounts(root: &Path) -> Result<()> {
 /// Where it cannot be, the container's own layer goes to memory.
 fn try_upper(dir: &Path) -> Result<()> {
     let doing = || format!("trying an upper layer in {}", dir.display());
-    let scratch = dir.join(format!(".new-doctor-{}", std::process::id()));
+    let scratch = dir.join(format!("{}{}", record::TRIAL, std::process::id()));
     let lower = scratch.join("lower");
     std::fs::create_dir(&scratch).and_then(|()| std::fs::create_dir(&lower)).doing(ErrorKind::Host, doing)?;
     let merged = scratch.join("merged");

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use airshipctl::container::kept::{self, Scope, Shell};
 use airshipctl::error::{Doing, ErrorKind, Result};
 use airshipctl::interrupt::Interrupt;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use self::terminal::Terminal;
 use super::isogen::state_dir;
-use super::print;
+use super::output::Output;
 
 #[derive(Subcommand)]
 pub enum ContainerCommand {
@@ -87,12 +87,6 @@ pub struct Form {
     output: Output,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 /// Lists stand below a key, so that more can be said beside them later.
 #[derive(Serialize)]
 struct Containers<T> {
@@ -130,14 +124,7 @@ impl Common {
 
 impl Form {
     fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        match self.output {
-            Output::Text => print(&text()),
-            Output::Json => {
-                let json = serde_json::to_string_pretty(result)
-                    .doing(ErrorKind::Internal, || "writing the result as JSON".into())?;
-                print(&format!("{json}\n"))
-            }
-        }
+        self.output.print(result, text)
     }
 }
 

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use airshipctl::container::Rootless;
 use airshipctl::doctor::{self, Area, Check, Options, Report, Status, Verdict};
-use airshipctl::error::{Doing, Error, ErrorKind, Result};
+use airshipctl::error::{Error, Result};
 use airshipctl::interrupt::Interrupt;
 use airshipctl::site::config::ContainerRuntime;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::CacheArgs;
 use super::isogen::{parse, state_dir};
+use super::output::Output;
 use super::registry::RegistryArgs;
-use super::{CacheArgs, print};
 
 const HELP: &str = "\
 Exit codes:
@@ -64,25 +65,12 @@ pub struct DoctorArgs {
     registry: RegistryArgs,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 /// Prints the report. The worst in it is the error of this command.
 pub fn run(args: DoctorArgs) -> Result<()> {
     let output = args.output;
     let options = args.options()?;
     let report = doctor::examine(&options, &Interrupt::from_signals()?)?;
-    match output {
-        Output::Text => print(&text(&report))?,
-        Output::Json => {
-            let json = serde_json::to_string_pretty(&report)
-                .doing(ErrorKind::Internal, || "writing the result as JSON".into())?;
-            print(&format!("{json}\n"))?;
-        }
-    }
+    output.print(&report, || text(&report))?;
     let Some(failure) = report.failure else { return Ok(()) };
     // all there is to say has been said
     let check = failure.check().map_or_else(String::new, |name| format!(" at check {name}"));

@@ -19,13 +19,14 @@ use airshipctl::image::verify::{self, Cure, Depth};
 use airshipctl::image::{Layers, Platform, PullPolicy, Reference, Wanted, inspect, prune};
 use airshipctl::interrupt::Interrupt;
 use airshipctl::site::config::ContainerRuntime;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::CacheArgs;
 use super::isogen::{parse, state_dir};
+use super::output::Output;
 use super::progress::Console;
 use super::registry::RegistryArgs;
-use super::{CacheArgs, print};
 
 #[derive(Subcommand)]
 pub enum ImageCommand {
@@ -126,12 +127,6 @@ pub struct Common {
     output: Output,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 impl Common {
     /// The cache, made if it is not there.
     fn store(&self) -> Result<Store> {
@@ -175,14 +170,7 @@ impl Common {
     }
 
     fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        match self.output {
-            Output::Text => print(&text()),
-            Output::Json => {
-                let json = serde_json::to_string_pretty(result)
-                    .doing(ErrorKind::Internal, || "writing the result as JSON".into())?;
-                print(&format!("{json}\n"))
-            }
-        }
+        self.output.print(result, text)
     }
 }
 

@@ -6,6 +6,7 @@ mod doctor;
 mod image;
 mod isogen;
 mod log;
+mod output;
 mod progress;
 mod registry;
 

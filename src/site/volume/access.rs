@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, AtFlags, FlockOperation};
 use rustix::io::Errno;
@@ -18,6 +19,9 @@ pub(super) enum Lock {
     Unsupported,
 }
 
+/// How long a helper may take to clean up.
+const CLEANING_UP: Duration = Duration::from_secs(2);
+
 /// A file that a killed run may leave; the next one removes it.
 const PROBE: &str = ".airshipctl-probe";
 
@@ -32,9 +36,19 @@ pub(super) fn open(host: &Path) -> Result<Directory> {
     Directory::open(host).map_err(|error| explained(host, &error))
 }
 
-/// Takes the lock, without waiting for a run that has it.
+/// Takes the lock, without waiting for a run that has it. Only for one that is ending: after its command
+/// line was killed, the helper has the volume until it has cleaned up.
 pub(super) fn lock(host: &Path, directory: &Directory) -> Result<Lock> {
-    match directory.lock(FlockOperation::NonBlockingLockExclusive) {
+    let until = Instant::now() + CLEANING_UP;
+    let locked = loop {
+        match directory.lock(FlockOperation::NonBlockingLockExclusive) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => break other,
+        }
+    };
+    match locked {
         Ok(()) => Ok(Lock::Held),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(failed(host, "it is busy with another run")

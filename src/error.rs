@@ -3,6 +3,7 @@
 //! An [`Error`] is opaque: a kind, a chain of gerunds (`pulling x: fetching manifest: 401`), the
 //! faults found (each with its place), and at most one hint. It crosses the helper protocol as JSON.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -78,20 +79,30 @@ impl fmt::Display for Position {
 pub struct Fault {
     pub at: Option<Position>,
     pub message: String,
+    /// A short name for this kind of fault, the same in every release, for programs and for people who
+    /// look it up.
+    #[serde(default)]
+    pub code: Option<Cow<'static, str>>,
 }
 
 impl Fault {
     pub fn new(at: impl Into<Option<Position>>, message: impl Into<String>) -> Self {
-        Self { at: at.into(), message: message.into() }
+        Self { at: at.into(), message: message.into(), code: None }
+    }
+
+    /// The same fault under a code.
+    pub fn coded(self, code: &'static str) -> Self {
+        Self { code: Some(Cow::Borrowed(code)), ..self }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.at {
-            Some(at) => write!(f, "{at}: {}", self.message),
-            None => f.write_str(&self.message),
+        if let Some(at) = &self.at {
+            write!(f, "{at}: ")?;
         }
+        f.write_str(&self.message)?;
+        self.code.iter().try_for_each(|code| write!(f, " [{code}]"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use airshipctl::container::{KeepContainer, Limits, Rootless, limits, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::PullPolicy;
-use airshipctl::isogen::{self, Options, plan};
+use airshipctl::isogen::{self, Options, SiteOptions, Strictness, plan};
 use airshipctl::site::config::{ContainerRuntime, Network};
 use airshipctl::site::document::Source;
 use airshipctl::site::volume::InputsAfter;
@@ -66,6 +66,9 @@ pub struct IsogenArgs {
     /// Leave the inputs, which hold secrets, in the volume.
     #[arg(long)]
     keep_inputs: bool,
+    /// Take warnings for errors.
+    #[arg(long)]
+    strict: bool,
     /// Check everything and print what would happen; nothing is written, no network is used.
     #[arg(long)]
     dry_run: bool,
@@ -86,25 +89,24 @@ pub fn run(args: IsogenArgs, debug: bool, console: &Console) -> Result<()> {
 
 impl IsogenArgs {
     fn options(self, debug: bool, console: &Console) -> Result<Options> {
-        let configuration = self.configuration.ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "no isogen configuration is given")
-                .hint("give it with --conf FILE; this version does not look into an airshipctl config")
-        })?;
         Ok(Options {
-            configuration,
-            documents: source(self.documents)?,
+            site: SiteOptions {
+                configuration: self.configuration,
+                documents: source(self.documents)?,
+                network: self.network,
+                strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
+                inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
+            },
             cache: self.cache.dir()?,
             additional_caches: self.cache.additional()?,
             state: state_dir(self.state_dir)?,
             pull: self.registry.policy(self.pull, PullPolicy::Missing)?,
             access: self.registry.access()?,
-            network: self.network,
             runtime: self.container_runtime,
             timeout: self.timeout,
             idle_timeout: self.idle_timeout,
             limits: Limits { memory: self.memory, cpus: self.cpus, pids: self.pids },
             rootless: self.rootless,
-            inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
             keep: if debug { KeepContainer::Always } else { KeepContainer::Never },
             progress: Arc::new(console.clone()),
         })
@@ -117,13 +119,12 @@ pub(super) fn state_dir(given: Option<PathBuf>) -> Result<PathBuf> {
     std::path::absolute(&dir).doing(ErrorKind::Usage, || format!("locating {}", dir.display()))
 }
 
-fn source(mut documents: Vec<PathBuf>) -> Result<Source> {
+fn source(mut documents: Vec<PathBuf>) -> Result<Option<Source>> {
     let usage = |text: &str| Error::new(ErrorKind::Usage, text);
     match (documents.pop(), documents.pop()) {
-        (Some(only), None) if only.as_os_str() == "-" => Ok(Source::Stdin),
-        (Some(only), None) => Ok(Source::Path(only)),
-        (None, _) => Err(usage("no documents are given")
-            .hint("name a directory or file with the site's documents, or `-` for standard input")),
+        (Some(only), None) if only.as_os_str() == "-" => Ok(Some(Source::Stdin)),
+        (Some(only), None) => Ok(Some(Source::Path(only))),
+        (None, _) => Ok(None),
         (Some(a), Some(b)) if a.as_os_str() == "-" || b.as_os_str() == "-" => {
             Err(usage("`-` replaces DOCUMENTS and cannot be given with them"))
         }
@@ -183,9 +184,10 @@ mod tests {
     #[test]
     fn a_dash_stands_alone() {
         let of = |names: &[&str]| source(names.iter().map(PathBuf::from).collect());
-        assert!(matches!(of(&["-"]), Ok(Source::Stdin)));
-        assert!(matches!(of(&["dir"]), Ok(Source::Path(_))));
-        for wrong in [&[][..], &["-", "dir"], &["dir", "-"], &["a", "b"], &["-", "-"]] {
+        assert!(matches!(of(&["-"]), Ok(Some(Source::Stdin))));
+        assert!(matches!(of(&["dir"]), Ok(Some(Source::Path(_)))));
+        assert!(matches!(of(&[]), Ok(None)));
+        for wrong in [&["-", "dir"][..], &["dir", "-"], &["a", "b"], &["-", "-"]] {
             assert!(of(wrong).is_err_and(|error| error.kind() == ErrorKind::Usage), "{wrong:?}");
         }
     }

@@ -25,7 +25,7 @@ pub struct Plan {
 
 /// Checks all that a run checks before its first write.
 pub fn plan(options: &Options) -> Result<Plan> {
-    let site = Site::read(options)?;
+    let site = Site::read(&options.site)?;
     Volume::check(&site.configuration.container.volume.host)?;
     let store = Store::open_existing(&options.cache)?.map_or_else(|| Store::absent(&options.cache), Ok)?;
     let additional = additional_caches(options, &site);

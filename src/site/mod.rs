@@ -4,8 +4,6 @@
 pub mod cloudinit;
 pub mod config;
 pub mod document;
+pub mod report;
 pub mod volume;
 pub mod yaml;
-
-#[cfg(test)]
-mod warnings;

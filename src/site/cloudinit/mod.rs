@@ -9,12 +9,17 @@ mod user_data;
 
 use std::fmt;
 
-use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::error::{Error, ErrorKind, Fault};
 use crate::site::config::IsoConfiguration;
 use crate::site::document::{Document, DocumentSet, Selector};
+use crate::site::report::Report;
+use crate::site::yaml::Mark;
 
 pub use network::{NetworkFormat, NetworkSource};
+use secret::SecretValue;
+
 pub use node::{EphemeralNode, MacAddress, SecretReference};
+pub use secret::ValuePlace;
 pub use user_data::UserDataKind;
 
 /// Values that select the documents of the ephemeral node; both spellings are in use.
@@ -49,27 +54,25 @@ impl fmt::Debug for CloudInit {
 }
 
 impl CloudInit {
-    /// Finds the documents of the ephemeral node and takes the files from them.
-    ///
-    /// Fails with [`ErrorKind::Documents`] and all faults at once: documents not there or not
-    /// unique, keys missing, values empty, not base64 or still encrypted.
-    pub fn generate(documents: &DocumentSet, configuration: &IsoConfiguration) -> Result<Self> {
-        let mut faults = Vec::new();
+    /// Finds the documents of the ephemeral node and takes the files from them; `None` with errors in
+    /// the report: documents not there or not unique, keys missing, values empty, not base64 or still
+    /// encrypted.
+    pub fn generate(
+        documents: &DocumentSet,
+        configuration: &IsoConfiguration,
+        report: &mut Report,
+    ) -> Option<Self> {
         let builder = &configuration.builder;
-        let user_data = user_data_of(documents, configuration, &mut faults);
-        let host = ephemeral_host(documents, configuration, &mut faults);
-        let node = host.map(|host| EphemeralNode::read(host, &mut faults));
-        let network = host.zip(node.as_ref()).and_then(|(host, node)| {
-            network::of(documents, host, node, &builder.network_config.key, &mut faults)
-        });
-        let host_name = node.and_then(|node| node.name);
-        match (user_data, network, host_name) {
-            (Some(user_data), Some((network_config, network)), Some(host_name)) if faults.is_empty() => {
-                let meta_data = meta_data::generate(&user_data, &network_config, &host_name);
-                Ok(Self { user_data, network_config, meta_data, network, host_name })
-            }
-            _ => Err(refusal(faults)),
-        }
+        let user_data = user_data_of(documents, configuration, report);
+        let host = ephemeral_host(documents, configuration, &mut report.errors);
+        let node = host.map(|host| EphemeralNode::read(host, &mut report.errors));
+        let network = host
+            .zip(node.as_ref())
+            .and_then(|(host, node)| network::of(documents, host, node, &builder.network_config.key, report));
+        let (user_data, network, host_name) = (user_data?, network?, node?.name?);
+        let meta_data = meta_data::generate(&user_data.bytes, &network.bytes, &host_name);
+        let (user_data, network_config) = (user_data.bytes, network.bytes);
+        Some(Self { user_data, network_config, meta_data, network: network.source, host_name })
     }
 
     /// Whether user-data names the host itself; `None` where that cannot be told.
@@ -83,8 +86,8 @@ impl CloudInit {
     }
 }
 
-/// The error with all faults; for ciphertext with the way out.
-fn refusal(faults: Vec<Fault>) -> Error {
+/// The error with all faults, of [`ErrorKind::Documents`]; for ciphertext with the way out.
+pub fn refusal(faults: Vec<Fault>) -> Error {
     let is_encrypted = faults.iter().any(|fault| fault.message.contains(choice::ENCRYPTED));
     let error = Error::faults(ErrorKind::Documents, "creating cloud-init data", faults);
     match is_encrypted {
@@ -99,18 +102,15 @@ fn refusal(faults: Vec<Fault>) -> Error {
 fn user_data_of(
     documents: &DocumentSet,
     configuration: &IsoConfiguration,
-    faults: &mut Vec<Fault>,
-) -> Option<Vec<u8>> {
+    report: &mut Report,
+) -> Option<SecretValue> {
     let selection = &configuration.builder.user_data;
     let selector = of_kind(&selection.selector, "Secret", "airshipit.org/ephemeral-user-data");
-    let document = choice::exactly_one(documents, &selector, faults)?;
-    let user_data = secret::value(document, &selection.key, faults)?;
-    if UserDataKind::detect(&user_data) == UserDataKind::Unknown {
-        tracing::warn!(
-            "{}: `{}` begins like nothing that cloud-init knows, such as #cloud-config; it will be ignored",
-            document.position(),
-            selection.key
-        );
+    let document = choice::exactly_one(documents, &selector, &mut report.errors)?;
+    let user_data = secret::value(document, &selection.key, report)?;
+    if UserDataKind::detect(&user_data.bytes) == UserDataKind::Unknown {
+        let message = "begins like nothing that cloud-init knows, such as #cloud-config; it will be ignored";
+        report.warnings.push(user_data.place.fault(Mark::new(1, 1), message).coded("user-data-kind"));
     }
     Some(user_data)
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::node::{EphemeralNode, MacAddress, SecretReference};
+use super::secret::ValuePlace;
 use super::{choice, secret};
 use crate::error::Fault;
 use crate::site::document::{Document, DocumentSet};
+use crate::site::report::Report;
 use crate::site::yaml::{self, Budget, Node, Origin};
 
 /// Where the network configuration came from.
@@ -38,23 +40,34 @@ impl fmt::Display for NetworkFormat {
     }
 }
 
+/// The network configuration, and where it stands unless it was made here.
+pub(super) struct NetworkConfig {
+    pub bytes: Vec<u8>,
+    pub source: NetworkSource,
+    pub place: Option<ValuePlace>,
+}
+
 /// The network configuration of the node that `host` describes.
 pub(super) fn of(
     documents: &DocumentSet,
     host: &Document,
     node: &EphemeralNode,
     key: &str,
-    faults: &mut Vec<Fault>,
-) -> Option<(Vec<u8>, NetworkSource)> {
+    report: &mut Report,
+) -> Option<NetworkConfig> {
+    let faults = &mut report.errors;
     if node.has_network_data {
         let secret = find(documents, host, node.network_data.as_ref()?, faults)?;
-        let value = secret::value(secret, key, faults)?;
-        let format =
-            sniff(&value).map_err(|message| faults.push(wrong_format(secret, key, &message))).ok()?;
-        return Some((value, NetworkSource::Secret { format }));
+        let value = secret::value(secret, key, report)?;
+        let refused = |message: String| report.errors.push(wrong_format(secret, key, &message));
+        let format = sniff(&value.bytes).map_err(refused).ok()?;
+        let source = NetworkSource::Secret { format };
+        return Some(NetworkConfig { bytes: value.bytes, source, place: Some(value.place) });
     }
     match node.mac {
-        Some(mac) => Some((generate(mac), NetworkSource::Generated)),
+        Some(mac) => {
+            Some(NetworkConfig { bytes: generate(mac), source: NetworkSource::Generated, place: None })
+        }
         None => {
             // a malformed address has its fault already
             if host.node().at(&["spec", "bootMACAddress"]).is_none() {

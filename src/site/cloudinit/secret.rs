@@ -4,30 +4,81 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::choice::ENCRYPTED;
-use crate::error::Fault;
+use crate::error::{Fault, Position};
 use crate::site::document::Document;
-use crate::site::yaml::{Node, key_name};
+use crate::site::report::Report;
+use crate::site::yaml::{Mark, Node, Origin, Style, Value, key_name};
+
+/// A Secret's value, and where it stands.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct SecretValue {
+    pub bytes: Vec<u8>,
+    pub place: ValuePlace,
+}
+
+/// Where a value stands in the site's documents, so that a place within it can be told too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValuePlace {
+    origin: Origin,
+    /// Where the value begins.
+    mark: Mark,
+    key: String,
+    /// Whether each line of the value is a line of the file.
+    is_literal: bool,
+}
+
+impl ValuePlace {
+    fn new(document: &Document, key: &str, node: &Node, is_encoded: bool) -> Self {
+        let is_literal = match &node.value {
+            Value::Scalar(scalar) => scalar.style == Style::Literal && !is_encoded,
+            _ => false,
+        };
+        Self { origin: document.origin().clone(), mark: node.mark, key: key.to_owned(), is_literal }
+    }
+
+    /// Where the value begins.
+    pub fn position(&self) -> Position {
+        self.origin.at(self.mark)
+    }
+
+    /// A fault at a place within the value, both counted from 1: the line of the file if the value is
+    /// written there as it is, else the place of the value and the line within it.
+    pub fn fault(&self, within: Mark, message: &str) -> Fault {
+        let key = key_name(&self.key);
+        if !self.is_literal || within.line == 0 {
+            let line = if within.line == 0 { String::new() } else { format!("line {} of ", within.line) };
+            return Fault::new(self.position(), format!("{line}{key}: {message}"));
+        }
+        let mark = Mark {
+            line: self.mark.line + within.line - 1,
+            column: self.mark.column + within.column - 1,
+            source: self.mark.source,
+        };
+        self.origin.fault(mark, format!("{key}: {message}"))
+    }
+}
 
 /// The value of `key`: `stringData` wins over `data`, as in Kubernetes. Messages name the key and
 /// the place, nothing of the value.
-pub(super) fn value(document: &Document, key: &str, faults: &mut Vec<Fault>) -> Option<Vec<u8>> {
+pub(super) fn value(document: &Document, key: &str, report: &mut Report) -> Option<SecretValue> {
     let node = document.node();
     let (found, is_encoded) = match (node.at(&["stringData", key]), node.at(&["data", key])) {
         (Some(text), _) => (text, false),
         (None, Some(encoded)) => (encoded, true),
         (None, None) => {
-            faults.push(document.fault(node, missing(document, key)));
+            report.errors.push(document.fault(node, missing(document, key)));
             return None;
         }
     };
     let value = text_of(found).and_then(|text| if is_encoded { decode(text) } else { Ok(text.into()) });
     match value.and_then(checked) {
-        Ok(value) => {
-            warn_placeholders(document, key, &value);
-            Some(value)
+        Ok(bytes) => {
+            let place = ValuePlace::new(document, key, found, is_encoded);
+            warn_placeholders(&place, &bytes, report);
+            Some(SecretValue { bytes, place })
         }
         Err(message) => {
-            faults.push(document.fault(found, format!("{}: {message}", key_name(key))));
+            report.errors.push(document.fault(found, format!("{}: {message}", key_name(key))));
             None
         }
     }
@@ -73,12 +124,10 @@ fn contains(value: &[u8], needle: &[u8]) -> bool {
 }
 
 /// Names the line only: what follows the placeholder's name may be a secret.
-fn warn_placeholders(document: &Document, key: &str, value: &[u8]) {
+fn warn_placeholders(place: &ValuePlace, value: &[u8], report: &mut Report) {
     let lines = value.split(|byte| *byte == b'\n').enumerate();
     for (index, _) in lines.filter(|(_, line)| contains(line, b"REPLACEMENT_")) {
-        let (line, key) = (index + 1, key_name(key));
-        tracing::warn!(
-            "{document}: line {line} of {key} has a REPLACEMENT_ placeholder that nothing replaced"
-        );
+        let fault = place.fault(Mark::new(index + 1, 1), "a REPLACEMENT_ placeholder that nothing replaced");
+        report.warnings.push(fault.coded("placeholder"));
     }
 }

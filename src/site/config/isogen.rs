@@ -84,7 +84,7 @@ fn root(origin: &Origin, bytes: &[u8], faults: &mut Vec<Fault>) -> Option<Node> 
         faults.push(origin.fault(second.mark, "a second document; expected one only"));
     }
     if first.is_none() && faults.len() == before {
-        faults.push(origin.fault(Mark { line: 1, column: 1 }, "the file is empty"));
+        faults.push(origin.fault(Mark::new(1, 1), "the file is empty"));
     }
     first.map(|(_, node)| node)
 }
@@ -98,7 +98,6 @@ fn configuration(
     faults: &mut Vec<Fault>,
 ) -> Option<IsoConfiguration> {
     let root = Fields::of_root(node, origin, faults)?;
-    root.warn_unknown(&ROOT_KEYS);
     wrapping(&root, faults);
     let container = root.required_section("container", faults);
     let places = Places { beside: Path::new(origin.file()).parent(), home };
@@ -108,7 +107,30 @@ fn configuration(
     let (container, builder) = (container?, builder?);
     let wanted = container.volume.to_string();
     let patched = patch::volume(bytes, node, &wanted, &root, faults)?;
-    Some(IsoConfiguration { container, builder, builder_conf: Verbatim(patched) })
+    Some(IsoConfiguration {
+        container,
+        builder,
+        warnings: unknown_keys(&root),
+        builder_conf: Verbatim(patched),
+    })
+}
+
+/// The keys that nothing here reads. They stay in the builder's copy, which may read them.
+fn unknown_keys(root: &Fields<'_>) -> Vec<Fault> {
+    // what is no mapping is a fault already
+    let (mut warnings, mut ignored) = (Vec::new(), Vec::new());
+    root.warn_unknown(&ROOT_KEYS, &mut warnings);
+    if let Some(container) = root.section("container", &mut ignored) {
+        container.warn_unknown(&CONTAINER_KEYS, &mut warnings);
+    }
+    let Some(builder) = root.section("builder", &mut ignored) else { return warnings };
+    builder.warn_unknown(&BUILDER_KEYS, &mut warnings);
+    for selector in ["userDataSelector", "networkConfigSelector"] {
+        if let Some(selector) = builder.section(selector, &mut ignored) {
+            selector.warn_unknown(&selection::KEYS, &mut warnings);
+        }
+    }
+    warnings
 }
 
 /// The form with `apiVersion`, `kind` and `metadata` around the same body.
@@ -133,7 +155,6 @@ fn container_section(
     places: &Places<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<ContainerSection> {
-    fields.warn_unknown(&CONTAINER_KEYS);
     let volume = fields.required_string("volume", faults);
     let volume = fields.parsed("volume", volume, faults, |text| {
         // a block scalar ends with a line break
@@ -200,7 +221,6 @@ fn named<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<T, String> {
 
 /// `builder`; `None` where a required name is not to be had.
 fn builder_section(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<BuilderSection> {
-    fields.warn_unknown(&BUILDER_KEYS);
     let user_data = selection::read(fields, "userDataSelector", ("userDataKey", "userData"), faults);
     let network_config =
         selection::read(fields, "networkConfigSelector", ("networkConfigKey", "networkData"), faults);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Fault};
 
 pub use selection::SecretSelection;
 pub use volume_mount::VolumeMount;
@@ -26,6 +26,8 @@ pub struct IsoConfiguration {
     pub container: ContainerSection,
     /// Names and sources of the files in the volume.
     pub builder: BuilderSection,
+    /// What is odd in it and not wrong.
+    pub warnings: Vec<Fault>,
     /// Made while parsing, so that all errors come before anything is pulled.
     builder_conf: Verbatim,
 }

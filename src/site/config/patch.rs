@@ -63,7 +63,7 @@ impl Place {
 /// Where the scalar may be written: in its own place, or, since the span of a block scalar is its
 /// content, in place of the indicator above.
 fn places(bytes: &[u8], node: &Node) -> Vec<Place> {
-    let span = node.span.clone();
+    let span = node.span.start as usize..node.span.end as usize;
     if bytes.get(span.clone()).is_none_or(<[u8]>::is_empty) {
         return Vec::new();
     }

@@ -13,7 +13,8 @@ pub struct SecretSelection {
     pub key: String,
 }
 
-const KEYS: [&str; 7] =
+/// The fields of a selector.
+pub(super) const KEYS: [&str; 7] =
     ["group", "version", "kind", "namespace", "name", "annotationSelector", "labelSelector"];
 
 /// Reads `<what>Selector` and `<what>Key` of the builder's section.
@@ -31,7 +32,6 @@ pub(super) fn read(
 
 /// The fields that Kubernetes-style selectors have; all are optional.
 fn read_selector(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Selector {
-    fields.warn_unknown(&KEYS);
     // in selectors an empty string has always meant the same as none
     let mut text = |key: &str| match fields.get(key)?.string() {
         Some("") => None,

@@ -70,7 +70,7 @@ impl Visit<'_> {
             self.reading.faults.push(origin.fault(second.mark, "a second document; expected one only"));
         }
         if first.is_none() && self.reading.faults.len() == before {
-            self.reading.faults.push(origin.fault(Mark { line: 1, column: 1 }, "the file is empty"));
+            self.reading.faults.push(origin.fault(Mark::new(1, 1), "the file is empty"));
         }
         first
     }

@@ -7,7 +7,7 @@ use serde_yaml::granit_parser::{Event, ScalarStyle, Span, Tag};
 use super::merge;
 use super::scalar::{check_collection_tag, resolve};
 use super::stream::{Budget, MAX_DEPTH, MAX_NODES};
-use super::{Entry, Mark, Node, Origin, Scalar, ScalarKind, Value};
+use super::{Entry, Mark, Node, Origin, Scalar, ScalarKind, Style, Value};
 use crate::error::Fault;
 
 /// Why a document cannot be read.
@@ -75,14 +75,15 @@ impl<'a> Composer<'a> {
     /// The finished tree; null if the document had no node.
     pub fn root(self) -> Node {
         self.root.unwrap_or_else(|| {
-            let scalar = Scalar { kind: ScalarKind::Null, text: String::new() };
+            let scalar = Scalar { kind: ScalarKind::Null, text: String::new(), style: Style::Plain };
             Node { value: Value::Scalar(scalar), mark: Mark::default(), span: 0..0 }
         })
     }
 
     /// Takes the next event; an error makes the document unreadable.
     pub fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Trouble> {
-        let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
+        let source = self.origin.number();
+        let mark = Mark { source, ..Mark::new(span.start.line(), span.start.col() + 1) };
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let scalar = self.scalar(text.into_owned(), style, tag.as_deref(), mark)?;
@@ -115,7 +116,13 @@ impl<'a> Composer<'a> {
         mark: Mark,
     ) -> Result<Scalar, Trouble> {
         let kind = resolve(&text, style, tag).map_err(|message| Trouble::new(mark, message))?;
-        Ok(Scalar { kind, text })
+        let style = match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+            _ => Style::Quoted,
+        };
+        Ok(Scalar { kind, text, style })
     }
 
     /// A scalar is a key where the open mapping waits for one, else a value.
@@ -149,9 +156,10 @@ impl<'a> Composer<'a> {
     }
 
     /// The span in the file; the parser counts from after the byte order mark.
-    fn bytes(&self, span: &Span) -> std::ops::Range<usize> {
+    fn bytes(&self, span: &Span) -> std::ops::Range<u32> {
         let range = span.byte_range().unwrap_or(0..0);
-        range.start + self.offset..range.end + self.offset
+        let number = |n: usize| u32::try_from(n + self.offset).unwrap_or(u32::MAX);
+        number(range.start)..number(range.end)
     }
 
     /// Opens a collection.

@@ -120,12 +120,12 @@ impl<'a> Fields<'a> {
         Self::of(self.required(key, faults)?, self.origin, self.path(key), faults)
     }
 
-    /// Warns once for each key that nothing here reads.
-    pub fn warn_unknown(&self, known: &[&str]) {
+    /// Notes each key that nothing here reads.
+    pub fn warn_unknown(&self, known: &[&str], warnings: &mut Vec<Fault>) {
         for entry in self.node.entries().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            let place = self.origin.at(entry.key_mark);
             let within = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
-            tracing::warn!("{place}: unknown key {}{within} is ignored", key_name(&entry.key));
+            let message = format!("unknown key {}{within} is ignored", key_name(&entry.key));
+            warnings.push(self.origin.fault(entry.key_mark, message).coded("unknown-key"));
         }
     }
 }

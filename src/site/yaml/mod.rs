@@ -4,26 +4,36 @@
 //! the place of a mapping that lacks a key, nor for the text of a scalar.
 
 mod compose;
+mod edit;
 mod fields;
 mod merge;
+mod origin;
 mod scalar;
 mod stream;
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-
-use crate::error::{Fault, Position};
 
 pub use fields::Fields;
 pub use merge::key_name;
+pub use origin::Origin;
 pub use stream::{Budget, MAX_BYTES, MAX_DEPTH, MAX_NODES, Numbered, parse, too_large};
 
 /// Line and column in the file, both from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Mark {
-    pub line: usize,
-    pub column: usize,
+    pub line: u32,
+    pub column: u32,
+    /// Which of several files that one document was put together from; see [`Origin::numbered`].
+    pub source: u32,
+}
+
+impl Mark {
+    /// A place in the document's own file. Files are bounded far below what a u32 counts.
+    pub fn new(line: usize, column: usize) -> Self {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { line: number(line), column: number(column), source: 0 }
+    }
 }
 
 /// A value and where it was written. An alias has the place of its use, what is below it that of
@@ -33,7 +43,7 @@ pub struct Node {
     pub value: Value,
     pub mark: Mark,
     /// The bytes of the file that a scalar or alias covers; meaningless for collections.
-    pub span: Range<usize>,
+    pub span: Range<u32>,
 }
 
 /// Scalars keep their text: what `0644` or `no` means is the reader's business.
@@ -51,6 +61,19 @@ pub struct Scalar {
     pub kind: ScalarKind,
     /// As written, after unquoting and unfolding.
     pub text: String,
+    pub style: Style,
+}
+
+/// How a scalar stands in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    /// In single or double quotes.
+    Quoted,
+    /// A block scalar with `|`: each line of the value is a line of the file, the first at the mark.
+    Literal,
+    /// A block scalar with `>`.
+    Folded,
 }
 
 /// What Kubernetes tools take a scalar for.
@@ -167,45 +190,6 @@ impl Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}:{}", self.kind_name(), self.mark.line, self.mark.column)
-    }
-}
-
-/// The file and document that nodes came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    file: Arc<str>,
-    document: Option<usize>,
-}
-
-impl Origin {
-    /// `document` counts from 1; `None` for files that hold exactly one.
-    pub fn new(file: &str, document: Option<usize>) -> Self {
-        Self { file: file.into(), document }
-    }
-
-    /// The same file with another document number.
-    pub fn document(&self, number: usize) -> Self {
-        Self { file: Arc::clone(&self.file), document: Some(number) }
-    }
-
-    /// The file's name as messages show it; `-` for standard input.
-    pub fn file(&self) -> &str {
-        &self.file
-    }
-
-    /// The complete place of a mark.
-    pub fn at(&self, mark: Mark) -> Position {
-        Position {
-            file: self.file.to_string(),
-            document: self.document,
-            line: mark.line,
-            column: mark.column,
-        }
-    }
-
-    /// A fault at a mark.
-    pub fn fault(&self, mark: Mark, message: impl Into<String>) -> Fault {
-        Fault::new(self.at(mark), message)
     }
 }
 

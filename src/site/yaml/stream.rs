@@ -41,6 +41,7 @@ pub fn parse(origin: &Origin, bytes: &[u8], budget: &mut Budget, faults: &mut Ve
     let text = match decode(bytes, budget) {
         Ok(text) => text,
         Err((mark, message)) => {
+            let mark = Mark { source: origin.number(), ..mark };
             faults.push(origin.fault(mark, message));
             return Vec::new();
         }
@@ -65,7 +66,7 @@ fn options() -> serde_yaml::granit_parser::Options {
 
 /// The text without its byte order mark (YAML 1.2.2, 5.2), or what is wrong with the encoding.
 fn decode<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<&'a str, (Mark, String)> {
-    let start = Mark { line: 1, column: 1 };
+    let start = Mark::new(1, 1);
     budget.bytes = budget.bytes.checked_sub(bytes.len()).ok_or_else(|| (Mark::default(), too_large()))?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err((start, "is UTF-16; save it as UTF-8".into()));
@@ -84,7 +85,7 @@ fn mark_after(good: &[u8]) -> Mark {
     let good = String::from_utf8_lossy(good);
     let line = good.matches('\n').count() + 1;
     let column = good.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    Mark { line, column }
+    Mark::new(line, column)
 }
 
 /// The fault of an input that exceeds [`MAX_BYTES`].
@@ -113,7 +114,8 @@ impl Stream<'_> {
                 Ok(None) => return documents,
                 Err(trouble) => {
                     let fatal = trouble.fatal || faults.len() >= limit;
-                    faults.push(self.here().fault(trouble.mark, trouble.message));
+                    let mark = Mark { source: self.origin.number(), ..trouble.mark };
+                    faults.push(self.here().fault(mark, trouble.message));
                     if fatal || !matches!(self.parser.proceed_next_document(), Ok(true)) {
                         return documents;
                     }
@@ -124,7 +126,10 @@ impl Stream<'_> {
 
     /// The origin of the document that is being read.
     fn here(&self) -> Origin {
-        self.origin.document.map_or_else(|| self.origin.clone(), |_| self.origin.document(self.number.max(1)))
+        self.origin
+            .is_stream()
+            .then(|| self.origin.document(self.number.max(1)))
+            .unwrap_or_else(|| self.origin.clone())
     }
 
     /// The next document's tree; `None` at the end of the stream.
@@ -162,7 +167,7 @@ impl Stream<'_> {
 
 /// The parser's messages are fixed texts and quote one character of the input at most.
 fn scan_trouble(error: &ScanError) -> Trouble {
-    let mark = Mark { line: error.marker().line(), column: error.marker().col() + 1 };
+    let mark = Mark::new(error.marker().line(), error.marker().col() + 1);
     let message = match error.kind() {
         serde_yaml::granit_parser::ErrorKind::RecursionLimitExceeded => {
             format!("is nested deeper than {MAX_DEPTH} levels")

@@ -49,7 +49,7 @@ def oracle():
 def run(argv):
     """Standard output, or None with the end of what was said instead."""
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(argv, capture_output=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, f"{error}", -1
     return (done.stdout.decode() if done.returncode == 0 else None), done.stderr.decode(errors="replace"), done.returncode

@@ -23,6 +23,7 @@ mod objects;
 mod order;
 mod patches;
 mod read;
+mod referrers;
 mod replacements;
 mod replicas;
 mod resource;

@@ -6,7 +6,7 @@ use super::resource::{ResId, ResMap, Resource};
 use crate::site::yaml::{Node, ScalarKind};
 
 /// What is never renamed: the name is given by what it stands for (`prefixFieldSpecsToSkip`).
-const KEPT: [Target; 3] = [
+const KEPT: [Target<'static>; 3] = [
     Target::kind("CustomResourceDefinition"),
     Target::of("apiregistration.k8s.io", "APIService"),
     Target::kind("Namespace"),

@@ -9,7 +9,7 @@ use super::schema::is_cluster_scoped;
 use crate::site::yaml::{Mark, Node};
 
 /// Namespaces beside the object's own (`builtinpluginconsts/namespace.go`).
-const PLACES: [FieldSpec; 3] = [
+const PLACES: [FieldSpec<'static>; 3] = [
     FieldSpec { target: Target::kind("Namespace"), path: "metadata/name", missing: Missing::Create },
     FieldSpec {
         target: Target::of("apiregistration.k8s.io", "APIService"),

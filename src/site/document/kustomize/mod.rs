@@ -19,6 +19,7 @@ mod names;
 mod namespace;
 mod order;
 mod patches;
+mod read;
 mod replacements;
 mod replicas;
 mod resource;
@@ -28,7 +29,7 @@ mod vars;
 use std::path::Path;
 
 use super::Reading;
-use crate::site::yaml::{Node, Origin};
+use crate::site::yaml::{Mark, Node, Origin};
 use resource::ResMap;
 
 /// One kustomization that is being built.
@@ -65,8 +66,21 @@ const TRANSFORMERS: [Transformer; 11] = [
 ];
 
 impl Layer<'_> {
-    /// Notes a fault at a node of the kustomization.
+    /// Notes a fault at a node of any document of the build, under its code.
+    fn error(&mut self, code: &'static str, node: &Node, message: impl Into<String>) {
+        let fault = self.origin_of(node.mark).fault(node.mark, message).coded(code);
+        self.reading.faults.push(fault);
+    }
+
+    /// Notes a fault at a node of any document of the build.
     fn fault(&mut self, node: &Node, message: impl Into<String>) {
-        self.reading.faults.push(self.origin.fault(node.mark, message));
+        let fault = self.origin_of(node.mark).fault(node.mark, message);
+        self.reading.faults.push(fault);
+    }
+
+    /// The document that a mark is in.
+    fn origin_of(&self, mark: Mark) -> Origin {
+        let found = self.sources.get(mark.source as usize);
+        found.unwrap_or(self.origin).clone()
     }
 }

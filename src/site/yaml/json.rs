@@ -149,7 +149,7 @@ fn zone_name(zone: &str) -> Option<&str> {
         "Z" => Some("Z"),
         _ => match offset(zone.get(1..)?)? {
             (0, 0) => Some("Z"),
-            (0..=24, 0..=59) => Some(zone),
+            (0..=23, 0..=59) => Some(zone),
             _ => None,
         },
     }

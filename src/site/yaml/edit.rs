@@ -14,6 +14,11 @@ impl Node {
         Self::scalar(ScalarKind::String, text, mark)
     }
 
+    /// Nothing, as if written at `mark`.
+    pub fn null(mark: Mark) -> Self {
+        Self::scalar(ScalarKind::Null, "null", mark)
+    }
+
     /// A mapping without keys.
     pub fn empty_mapping(mark: Mark) -> Self {
         Self::made(Value::Mapping(Vec::new()), mark)

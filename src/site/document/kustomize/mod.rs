@@ -7,6 +7,7 @@
 //! ```
 //! Behaviour follows kustomize 5 (`api/internal/target`, `api/internal/builtins`).
 
+mod associative;
 mod fieldspec;
 mod generators;
 mod hash;
@@ -24,6 +25,7 @@ mod replacements;
 mod replicas;
 mod resource;
 mod schema;
+mod targets;
 mod vars;
 
 use std::path::Path;

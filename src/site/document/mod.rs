@@ -1,8 +1,7 @@
 //! The site's documents: where they are read from, and how one is chosen among them.
 
 mod files;
-mod kustomization;
-#[expect(dead_code, reason = "under construction on this branch")]
+#[allow(dead_code, reason = "under construction on this branch")]
 mod kustomize;
 pub mod label_selector;
 mod manifest;
@@ -114,7 +113,7 @@ impl Reading {
 
     /// The file that the user named.
     fn single_file(&mut self, path: &Path) {
-        if kustomization::is_named(path) {
+        if kustomize::is_named(path) {
             self.fault(path, "is a kustomization; name the directory it is in");
             return;
         }
@@ -123,8 +122,8 @@ impl Reading {
 
     /// A directory is what its kustomization says, or all of its YAML files.
     fn directory(&mut self, path: &Path) {
-        match kustomization::find(path) {
-            Ok(Some(file)) => kustomization::build(&file, self),
+        match kustomize::find(path) {
+            Ok(Some(file)) => kustomize::build(&file, self),
             Ok(None) => self.plain_directory(path),
             Err(message) => self.fault(path, message),
         }

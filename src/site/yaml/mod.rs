@@ -11,15 +11,17 @@ mod merge;
 mod origin;
 mod scalar;
 mod stream;
+mod write;
 
 use std::fmt;
 use std::ops::Range;
 
 pub use fields::Fields;
-pub use json::{from_json, number, to_json};
+pub use json::{from_json, number, scalar_to_json, to_json};
 pub use merge::key_name;
 pub use origin::Origin;
 pub use stream::{Budget, MAX_BYTES, MAX_DEPTH, MAX_NODES, Numbered, parse, too_large};
+pub use write::write;
 
 /// Line and column in the file, both from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

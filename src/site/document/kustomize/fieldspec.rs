@@ -11,33 +11,33 @@ pub(super) enum Missing {
 
 /// Which objects a rule is about; an empty part fits everything (`resid.Gvk.IsSelected`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub group: &'static str,
-    pub version: &'static str,
-    pub kind: &'static str,
+pub(super) struct Target<'a> {
+    pub group: &'a str,
+    pub version: &'a str,
+    pub kind: &'a str,
 }
 
 /// A place in the objects of some kind (`types.FieldSpec`).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FieldSpec {
-    pub target: Target,
-    pub path: &'static str,
+pub(super) struct FieldSpec<'a> {
+    pub target: Target<'a>,
+    pub path: &'a str,
     pub missing: Missing,
 }
 
-impl Target {
+impl<'a> Target<'a> {
     /// Everything.
     pub const ANY: Self = Self::kind("");
 
-    pub const fn kind(kind: &'static str) -> Self {
+    pub const fn kind(kind: &'a str) -> Self {
         Self { group: "", version: "", kind }
     }
 
-    pub const fn of(group: &'static str, kind: &'static str) -> Self {
+    pub const fn of(group: &'a str, kind: &'a str) -> Self {
         Self { group, version: "", kind }
     }
 
-    pub const fn versioned(group: &'static str, version: &'static str, kind: &'static str) -> Self {
+    pub const fn versioned(group: &'a str, version: &'a str, kind: &'a str) -> Self {
         Self { group, version, kind }
     }
 

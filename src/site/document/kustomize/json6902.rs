@@ -4,8 +4,14 @@
 use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use serde_json::Value as Json;
 
+use super::Layer;
 use super::merge::Trouble;
-use crate::site::yaml::{Mark, Node, Value, from_json, to_json};
+use super::resource::ResMap;
+use crate::site::yaml::{Mark, Node, Value, from_json, scalar_to_json, to_json};
+
+pub(super) fn transform(layer: &mut Layer<'_>, resources: &mut ResMap) {
+    super::patches::json_patches(layer, resources);
+}
 
 /// One step of a patch.
 pub(super) struct Operation {
@@ -247,7 +253,7 @@ fn reconcile(node: &mut Node, json: &Json, brought: &Brought<'_>) {
             }
         }
         (Value::Sequence(items), Json::Array(list)) => reconcile_items(items, list, brought),
-        _ if is_same(node, json) => {}
+        (Value::Scalar(scalar), json) if scalar_to_json(scalar) == *json => {}
         _ => *node = brought.node(json),
     }
 }
@@ -278,7 +284,7 @@ fn is_same(node: &Node, json: &Json) -> bool {
             items.len() == list.len() && items.iter().zip(list).all(|(item, json)| is_same(item, json))
         }
         (Value::Scalar(_), Json::Object(_) | Json::Array(_)) => false,
-        (Value::Scalar(_), json) => to_json(node) == *json,
+        (Value::Scalar(scalar), json) => scalar_to_json(scalar) == *json,
         _ => false,
     }
 }

@@ -15,7 +15,10 @@ impl Layer<'_> {
     /// is wrong is noted at the scalar.
     pub(super) fn file(&mut self, node: &Node) -> Option<(Vec<u8>, Origin)> {
         let path = self.resolved(node)?;
-        let bytes = files::read(&path, self.reading)?;
+        let before = self.reading.faults.len();
+        let bytes = files::read(&path, self.reading);
+        self.code_faults(before, "unreadable-file");
+        let bytes = bytes?;
         Some((bytes, Origin::new(&files::name(&path), None)))
     }
 
@@ -43,6 +46,7 @@ impl Layer<'_> {
         let before = self.reading.faults.len();
         let origin = Origin::new(file, Some(1)).numbered(next_number(self.sources));
         let parsed = yaml::parse(&origin, bytes, &mut self.reading.budget, &mut self.reading.faults);
+        self.code_faults(before, "bad-yaml");
         let mut documents = Vec::with_capacity(parsed.len());
         for (document, mut node) in parsed {
             let number = next_number(self.sources);
@@ -64,7 +68,7 @@ impl Layer<'_> {
         let mut faults = Vec::new();
         let parsed = yaml::parse(self.origin, text.as_bytes(), &mut self.reading.budget, &mut faults);
         let is_sound = faults.is_empty();
-        self.reading.faults.extend(faults.into_iter().map(|fault| place.of_fault(fault)));
+        self.reading.faults.extend(faults.into_iter().map(|fault| place.of_fault(fault).coded("bad-yaml")));
         let origin = self.origin_of(node.mark);
         let placed = parsed.into_iter().map(|(_, mut node)| {
             place.shift(&mut node);
@@ -84,6 +88,9 @@ impl Layer<'_> {
     pub(super) fn permitted(&self, text: &str) -> Result<PathBuf, Refusal> {
         let path = self.directory.join(text);
         let real = path.canonicalize().map_err(|error| unreadable(text, &path, &error))?;
+        if Path::new(text).is_absolute() && !real.starts_with(self.root) {
+            return Err(absolute());
+        }
         let refused = |message: &str| ("unreadable-file", format!("`{text}` {message}"));
         match files::kind(&real).map_err(|message| refused(&message))? {
             files::Kind::Directory => Err(refused("is a directory; expected a file")),
@@ -116,6 +123,12 @@ pub(super) fn unreadable(text: &str, path: &Path, error: &std::io::Error) -> Ref
         true => ("remote-resource", "is a remote resource, which is not fetched".into()),
         false => ("unreadable-file", format!("`{text}` cannot be read: {error}")),
     }
+}
+
+/// A path that only holds on this machine.
+pub(super) fn absolute() -> Refusal {
+    let message = "is an absolute path; kustomizations name their resources relative to themselves";
+    ("absolute-path", message.into())
 }
 
 fn outside(text: &str) -> Refusal {

@@ -92,6 +92,18 @@ impl Resource {
         ids
     }
 
+    /// Kind and name, as messages call it.
+    pub fn shown(&self) -> String {
+        let text = |path: &[&str]| self.node.at(path).and_then(Node::text).unwrap_or_default();
+        format!("{} {:?}", text(&["kind"]).escape_debug(), text(&["metadata", "name"]))
+    }
+
+    /// Whether it is only there for tools, and is not given out (`IgnoredByKustomizeAnnotation`).
+    pub fn is_local(&self) -> bool {
+        let annotation = self.node.at(&["metadata", "annotations", "config.kubernetes.io/local-config"]);
+        annotation.and_then(Node::text).is_some_and(|value| value != "false")
+    }
+
     /// Remembers the present id; called before name, namespace or kind change.
     pub fn remember_id(&mut self) {
         let id = self.id();

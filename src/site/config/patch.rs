@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::error::Fault;
-use crate::site::yaml::{self, Budget, Fields, Node, Origin, Value};
+use crate::site::yaml::{self, Budget, Fields, Node, Origin, ScalarKind, Value};
 
 const VOLUME: [&str; 2] = ["container", "volume"];
 
@@ -133,7 +133,10 @@ pub(super) fn same(a: &Node, b: &Node, except: Option<&[&str]>) -> bool {
         return true;
     }
     match (&a.value, &b.value) {
-        (Value::Scalar(a), Value::Scalar(b)) => a.kind == b.kind && a.text == b.text,
+        // null has many spellings
+        (Value::Scalar(a), Value::Scalar(b)) => {
+            a.kind == b.kind && (a.text == b.text || a.kind == ScalarKind::Null)
+        }
         (Value::Sequence(a), Value::Sequence(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b, None))
         }

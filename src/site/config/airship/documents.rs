@@ -102,21 +102,12 @@ impl<'a> Selected<'a> {
         }
     }
 
-    /// What git calls the directory that it clones a URL into.
     fn directory_of<'r>(&self, repository: &'r Repository) -> Result<&'r str> {
-        let last = |url: &'r str| {
-            let name = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
-            name.strip_suffix(".git").unwrap_or(name)
-        };
-        let name = repository.url.as_deref().map(last).unwrap_or_default();
-        match matches!(name, "" | "." | "..") {
-            false => Ok(name),
-            true => {
-                let written = &repository.name;
-                let message = format!("repository {:?} has no `url` that names its directory", written.text);
-                Err(self.config.refusal(DOING, "no-repository-url", Some(written.mark), message))
-            }
-        }
+        repository.directory.as_deref().ok_or_else(|| {
+            let written = &repository.name;
+            let message = format!("repository {:?} has no `url` that names its directory", written.text);
+            self.config.refusal(DOING, "no-repository-url", Some(written.mark), message)
+        })
     }
 }
 

@@ -98,7 +98,8 @@ enum Shape {
 #[derive(Debug)]
 struct Repository {
     name: Written,
-    url: Option<String>,
+    /// What git calls the working copy of its `url`. The rest of the URL may hold a password.
+    directory: Option<String>,
 }
 
 /// `clusters.<name>`, of which only the ephemeral one matters here.

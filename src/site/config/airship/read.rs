@@ -134,7 +134,7 @@ fn manifest(entry: &Entry, fields: &Fields<'_>, is_dashed: bool, faults: &mut Ve
     let repositories = table(fields, "repositories", faults);
     let repository = |(entry, fields): &(&Entry, Fields<'_>)| Repository {
         name: name(entry),
-        url: fields.get("url").and_then(url),
+        directory: fields.get("url").and_then(directory),
     };
     Manifest {
         name: name(entry),
@@ -147,10 +147,15 @@ fn manifest(entry: &Entry, fields: &Fields<'_>, is_dashed: bool, faults: &mut Ve
     }
 }
 
-/// A URL as a string, or as the parts that the first releases wrote (`Scheme`, `Host`, `Path`, ...).
-fn url(node: &Node) -> Option<String> {
-    let path = || node.entries().iter().find(|entry| entry.key.eq_ignore_ascii_case("path"));
-    node.string().or_else(|| path()?.value.string()).map(str::to_owned)
+/// The name of the directory that git clones a URL into. The URL is a string, or the parts that the first
+/// releases wrote (`Scheme`, `Host`, `Path`, ...).
+fn directory(url: &Node) -> Option<String> {
+    let path = || url.entries().iter().find(|entry| entry.key.eq_ignore_ascii_case("path"));
+    let url = url.string().or_else(|| path()?.value.string())?;
+    let last = url.trim_end_matches('/').rsplit(['/', ':']).next()?;
+    let name = last.strip_suffix(".git").unwrap_or(last);
+    // it is one directory of the target path, nothing else
+    (!matches!(name, "" | "." | "..")).then(|| name.to_owned())
 }
 
 fn bootstrap((entry, fields): &(&Entry, Fields<'_>), faults: &mut Vec<Fault>) -> Bootstrap {

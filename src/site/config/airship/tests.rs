@@ -40,7 +40,9 @@ struct Home(tempfile::TempDir);
 
 impl Home {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let home = Self(tempfile::tempdir().unwrap());
+        home.directory(".airship");
+        home
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -161,10 +163,7 @@ fn all_faults_of_form_come_at_once() {
     for (text, says) in [
         ("", ": /h/.airship/config:1:1: the file is empty [airshipctl-config]"),
         ("- a\n", ": /h/.airship/config:1:1: expected a mapping, found a list [airshipctl-config]"),
-        (
-            "a: [\n",
-            ": /h/.airship/config:2:1: not YAML: while parsing a node, did not find expected node content [airshipctl-config]",
-        ),
+        ("a: [\n", ": /h/.airship/config:1:4: not YAML: unclosed bracket '[' [airshipctl-config]"),
         (
             "a: 1\n---\nb: 2\n",
             ": /h/.airship/config:3:1: a second document; expected one only [airshipctl-config]",
@@ -191,7 +190,7 @@ fn all_faults_of_form_come_at_once() {
             "currentContext: 1\ncontexts: []\nmanifests: {m: {target-path: [x], repositories: {r: }}}\nclusters: {c: {clusterType: x}}\n",
             "\n  /h/.airship/config:1:17: `currentContext`: expected a string, found a number; put it in quotes [airshipctl-config]\
              \n  /h/.airship/config:2:11: `contexts`: expected a mapping, found a list [airshipctl-config]\
-             \n  /h/.airship/config:3:52: `manifests.m.repositories.r`: expected a mapping, found null [airshipctl-config]\
+             \n  /h/.airship/config:3:51: `manifests.m.repositories.r`: expected a mapping, found null [airshipctl-config]\
              \n  /h/.airship/config:3:30: `manifests.m.targetPath`: expected a string, found a list [airshipctl-config]\
              \n  /h/.airship/config:4:29: `clusters.c.clusterType`: expected a mapping, found a string [airshipctl-config]",
         ),
@@ -431,7 +430,7 @@ fn a_kubeconfig_that_cannot_be_read_is_passed_over_with_a_warning() {
     assert_eq!(
         warnings,
         [
-            "~/.airship/kubeconfig: is passed over: reading it: ~/.airship/kubeconfig:2:1: not YAML: while parsing a flow sequence, expected ',' or ']' [kubeconfig-unreadable]"
+            "~/.airship/kubeconfig: is passed over: reading it: ~/.airship/kubeconfig:1:8: not YAML: unclosed bracket '[' [kubeconfig-unreadable]"
         ]
     );
 }
@@ -442,7 +441,7 @@ fn an_entry_that_is_not_there_is_told_with_those_there_are() {
     let text = with_bootstrap(&cluster("c", "x"), "a b");
     assert_eq!(
         home.shown(home.isogen(&text)),
-        "finding the isogen configuration: ~/.airship/config:4:54: there is no `bootstrapInfo` \"x\"; there are \"a\" and \"b\" [unknown-bootstrap-info]"
+        "finding the isogen configuration: ~/.airship/config:4:57: there is no `bootstrapInfo` \"x\"; there are \"a\" and \"b\" [unknown-bootstrap-info]"
     );
 }
 
@@ -482,7 +481,7 @@ fn the_faults_of_a_configuration_have_their_place() {
     let error = home.isogen(&with_bootstrap("", "c")).unwrap_err();
     assert_eq!(
         home.plain(&error.to_string()),
-        "finding the isogen configuration: ~/.airship/config:5:38: reading the isogen configuration\
+        "finding the isogen configuration: ~/.airship/config:5:39: reading the isogen configuration\
          \n  ~/.airship/../c.yaml:1:12: `container.volume` is missing\
          \n  ~/.airship/../c.yaml:1:1: `builder` is missing"
     );
@@ -536,7 +535,7 @@ fn a_path_goes_before_a_section_with_a_warning() {
     assert_eq!(
         found.warnings.iter().map(|fault| home.plain(&fault.to_string())).collect::<Vec<_>>(),
         [
-            "~/.airship/config:5:38: `container` and `builder` beside `isogenConfigPath` are ignored [isogen-config-twice]"
+            "~/.airship/config:5:39: `container` and `builder` beside `isogenConfigPath` are ignored [isogen-config-twice]"
         ]
     );
 }
@@ -645,7 +644,8 @@ fn nothing_changes_but_the_current_context() {
         ("a: b", "'a: b'"),
         ("a #", "'a #'"),
         ("- a", "'- a'"),
-        ("\t", "\"\\t\""),
+        ("\t", "'\t'"),
+        ("\u{7}", "\"\\u0007\""),
     ] {
         assert_eq!(switched("currentContext: a\nx: y\n", name), format!("currentContext: {written}\nx: y\n"));
     }
@@ -685,7 +685,7 @@ fn a_file_is_replaced_whole_with_its_mode_and_through_links() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let home = Home::new();
     let text = "currentContext: a\ncontexts: {a: {}, b: {}}\n";
-    home.file("real/config", text).directory(".airship");
+    home.file("real/config", text);
     let real = home.path("real/config");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("../real/config", home.path(".airship/config")).unwrap();

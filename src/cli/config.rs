@@ -10,6 +10,8 @@ use serde::Serialize;
 use super::output::Output;
 use super::print;
 
+const HINT: &str = "name it with --airshipconf FILE or $AIRSHIPCONFIG";
+
 /// Which airshipctl config.
 #[derive(Args)]
 pub struct FileArgs {
@@ -97,7 +99,7 @@ pub fn run(command: ConfigCommand) -> Result<()> {
             let result = Contexts { contexts: config.contexts().map(Row::from).collect() };
             form.output.print(&result, || table(&result.contexts))
         }
-        ConfigCommand::UseContext { name, file } => use_context(&file.options(), &name),
+        ConfigCommand::UseContext { name, file } => use_context(&file.load()?, &name),
         ConfigCommand::CurrentContext { file, form } => {
             let config = file.load()?;
             let current_context = config.current_context()?;
@@ -106,8 +108,8 @@ pub fn run(command: ConfigCommand) -> Result<()> {
     }
 }
 
-fn use_context(options: &AirshipOptions, name: &str) -> Result<()> {
-    print(&match AirshipConfig::use_context(options, name).map_err(hinted)? {
+fn use_context(config: &AirshipConfig, name: &str) -> Result<()> {
+    print(&match config.use_context(name)? {
         Switched::Changed => format!("the current context is now {}\n", line(name)),
         Switched::Unchanged => format!("the current context is {} already\n", line(name)),
     })
@@ -119,15 +121,8 @@ impl FileArgs {
     }
 
     fn load(self) -> Result<AirshipConfig> {
-        AirshipConfig::load(&self.options()).map_err(hinted)
+        AirshipConfig::load(&self.options(), HINT)
     }
-}
-
-/// The way out where there is no file.
-fn hinted(error: airshipctl::error::Error) -> airshipctl::error::Error {
-    let is_absent =
-        error.fault_list().iter().any(|fault| fault.code.as_deref() == Some("no-airshipctl-config"));
-    if is_absent { error.hint("name it with --airshipconf FILE or $AIRSHIPCONFIG") } else { error }
 }
 
 impl AirshipArgs {

@@ -15,7 +15,7 @@ pub(super) fn inputs(options: &SiteOptions) -> Result<(IsoConfiguration, Source)
     if let (Some(path), Some(documents)) = (path, documents) {
         return Ok((IsoConfiguration::load(path)?, documents.clone()));
     }
-    let config = AirshipConfig::load(&options.airship).map_err(|error| error.hint(HINT))?;
+    let config = AirshipConfig::load(&options.airship, HINT)?;
     let selected = config.select(options.airship.context.as_deref())?;
     tracing::info!("Using context {:?} of {}", selected.name(), config.path().display());
     let configuration = path.map_or_else(|| selected.isogen(), IsoConfiguration::load)?;

@@ -36,7 +36,7 @@ impl Surroundings {
     }
 
     /// See [`AirshipConfig::load`].
-    pub(super) fn load(&self, file: Option<&Path>) -> Result<AirshipConfig> {
+    pub(super) fn load(&self, file: Option<&Path>, otherwise: &str) -> Result<AirshipConfig> {
         self.find(file)?.ok_or_else(|| {
             let default = match self.default_file() {
                 Some(path) => format!("{} (not there)", path.display()),
@@ -45,7 +45,7 @@ impl Surroundings {
             let tried = ["--airshipconf (not given)".into(), "$AIRSHIPCONFIG (not set)".into(), default];
             let message = format!("tried {}", words::joined(&tried));
             let fault = Fault::new(None, message).coded("no-airshipctl-config");
-            Error::faults(ErrorKind::Usage, "finding the airshipctl config", vec![fault])
+            Error::faults(ErrorKind::Usage, "finding the airshipctl config", vec![fault]).hint(otherwise)
         })
     }
 

@@ -129,9 +129,10 @@ pub struct Listed<'a> {
 
 impl AirshipConfig {
     /// Reads the file that the options, `$AIRSHIPCONFIG` or `$HOME` name. Fails with
-    /// [`ErrorKind::Usage`], and all faults at once; where there is no file, with what was tried.
-    pub fn load(options: &AirshipOptions) -> Result<Self> {
-        locate::Surroundings::of_process().load(options.file.as_deref())
+    /// [`ErrorKind::Usage`], and all faults at once; where there is no file, with what was tried, and
+    /// with `otherwise` as the hint.
+    pub fn load(options: &AirshipOptions, otherwise: &str) -> Result<Self> {
+        locate::Surroundings::of_process().load(options.file.as_deref(), otherwise)
     }
 
     /// As [`AirshipConfig::load`]; `None` where nobody named a file and there is none in `$HOME`.

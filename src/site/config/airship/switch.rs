@@ -1,9 +1,9 @@
 //! `currentContext` changed in the text of the file, every other byte as it was.
 
 use super::replace::Replacing;
-use super::{AirshipConfig, AirshipOptions, locate, normal, read};
+use super::{AirshipConfig, locate, normal, read};
 use crate::error::{Error, Result};
-use crate::site::config::{isogen, patch};
+use crate::site::config::patch;
 use crate::site::yaml::{Entry, Mark, Node};
 
 const KEY: &str = "currentContext";
@@ -21,12 +21,12 @@ impl AirshipConfig {
     /// Makes `name` the current context, in place of the file and at once. Fails with
     /// [`crate::error::ErrorKind::Usage`] for a context that is not there, and where the file cannot be
     /// changed; then it is as it was.
-    pub fn use_context(options: &AirshipOptions, name: &str) -> Result<Switched> {
-        // says what is wrong with the file before it is locked
-        let path = Self::load(options)?.path;
-        let replacing = Replacing::open(&path).map_err(|error| locate::unreadable(&path, &error))?;
-        let bytes = replacing.content().map_err(|error| locate::unreadable(&path, &error))?;
-        let config = read::parse(&path, isogen::home().as_deref(), &bytes)?;
+    pub fn use_context(&self, name: &str) -> Result<Switched> {
+        let path = &self.path;
+        let replacing = Replacing::open(path).map_err(|error| locate::unreadable(path, &error))?;
+        let bytes = replacing.content().map_err(|error| locate::unreadable(path, &error))?;
+        // it may have changed since it was read, and is locked only now
+        let config = read::parse(path, self.home.as_deref(), &bytes)?;
         config.select(Some(name))?;
         let patched = config.with_current(&bytes, name)?;
         if patched == bytes {

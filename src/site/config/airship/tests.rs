@@ -107,7 +107,7 @@ fn the_command_line_goes_before_the_variable_and_that_before_the_home_directory(
     home.file(".airship/config", "current-context: c\n");
     let (a, b) = (home.path("a"), home.path("b"));
     let current = |file: Option<&Path>, variable: Option<&Path>| {
-        let config = around(variable, Some(home.0.path())).load(file).unwrap();
+        let config = around(variable, Some(home.0.path())).load(file, "").unwrap();
         config.current_context().unwrap().to_owned()
     };
     assert_eq!(current(Some(&a), Some(&b)), "a");
@@ -115,7 +115,7 @@ fn the_command_line_goes_before_the_variable_and_that_before_the_home_directory(
     assert_eq!(current(None, None), "c");
     let missing = home.path("missing");
     assert_eq!(
-        home.shown(around(Some(&b), Some(home.0.path())).load(Some(&missing))),
+        home.shown(around(Some(&b), Some(home.0.path())).load(Some(&missing), "")),
         "reading the airshipctl config: ~/missing: opening it: No such file or directory (os error 2) [airshipctl-config-unreadable]"
     );
 }
@@ -125,11 +125,11 @@ fn without_any_file_all_places_are_told() {
     let home = Home::new();
     assert!(around(None, Some(home.0.path())).find(None).unwrap().is_none());
     assert_eq!(
-        home.shown(around(None, Some(home.0.path())).load(None)),
+        home.shown(around(None, Some(home.0.path())).load(None, "")),
         "finding the airshipctl config: tried --airshipconf (not given), $AIRSHIPCONFIG (not set) and ~/.airship/config (not there) [no-airshipctl-config]"
     );
     assert_eq!(
-        shown(around(None, None).load(None)),
+        shown(around(None, None).load(None, "")),
         "finding the airshipctl config: tried --airshipconf (not given), $AIRSHIPCONFIG (not set) and $HOME/.airship/config ($HOME is not set) [no-airshipctl-config]"
     );
 }
@@ -149,7 +149,7 @@ fn what_is_no_file_is_refused_without_waiting() {
         ("loop", "opening it: Too many levels of symbolic links (os error 40)"),
     ] {
         assert_eq!(
-            home.shown(around.load(Some(&home.path(name)))),
+            home.shown(around.load(Some(&home.path(name)), "")),
             format!("reading the airshipctl config: ~/{name}: {why} [airshipctl-config-unreadable]")
         );
     }
@@ -690,24 +690,24 @@ fn a_file_is_replaced_whole_with_its_mode_and_through_links() {
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("../real/config", home.path(".airship/config")).unwrap();
     home.file("real/.config.airshipctl.tmp", "left by one that was killed");
-    let options = AirshipOptions { file: Some(home.path(".airship/config")), context: None };
+    let open = || around(None, Some(home.0.path())).load(None, "").unwrap();
     let inode = || fs::metadata(&real).unwrap().ino();
     let before = inode();
-    assert_eq!(AirshipConfig::use_context(&options, "a").unwrap(), Switched::Unchanged);
+    assert_eq!(open().use_context("a").unwrap(), Switched::Unchanged);
     assert_eq!(inode(), before, "nothing to write");
-    assert_eq!(AirshipConfig::use_context(&options, "b").unwrap(), Switched::Changed);
+    assert_eq!(open().use_context("b").unwrap(), Switched::Changed);
     assert_eq!(fs::read_to_string(&real).unwrap(), text.replace("currentContext: a", "currentContext: b"));
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o7777, 0o640);
     assert!(home.path(".airship/config").symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read_dir(home.path("real")).unwrap().count(), 1, "nothing beside it");
     assert_eq!(
-        home.shown(AirshipConfig::use_context(&options, "c")),
+        home.shown(open().use_context("c")),
         "choosing the context: ~/.airship/config: there is no context \"c\"; there are \"a\" and \"b\" [unknown-context]"
     );
     let other = fs::File::open(&real).unwrap();
     other.lock().unwrap();
     assert_eq!(
-        home.shown(AirshipConfig::use_context(&options, "a")),
+        home.shown(open().use_context("a")),
         "reading the airshipctl config: ~/.airship/config: another process is changing it [airshipctl-config-unreadable]"
     );
 }
@@ -719,9 +719,9 @@ fn a_file_that_cannot_be_written_stays_as_it_is() {
     home.file("dir/config", text);
     // a directory in the way of the temporary file, which root cannot write over either
     home.directory("dir/.config.airshipctl.tmp");
-    let options = AirshipOptions { file: Some(home.path("dir/config")), context: None };
+    let open = || around(None, Some(home.0.path())).load(Some(&home.path("dir/config")), "").unwrap();
     assert_eq!(
-        home.shown(AirshipConfig::use_context(&options, "b")),
+        home.shown(open().use_context("b")),
         "changing the current context: ~/dir/config: writing ~/dir/config: File exists (os error 17) [airshipctl-config-not-written]"
     );
     assert_eq!(fs::read_to_string(home.path("dir/config")).unwrap(), text);

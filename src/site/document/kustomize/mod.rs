@@ -12,6 +12,7 @@ mod fieldspec;
 mod generators;
 mod hash;
 mod images;
+mod item;
 mod json6902;
 mod labels;
 mod load;

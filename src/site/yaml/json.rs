@@ -36,7 +36,8 @@ pub fn from_json(json: &Json, mark: Mark) -> Node {
     }
 }
 
-fn scalar_to_json(scalar: &Scalar) -> Json {
+/// The same for a single value.
+pub fn scalar_to_json(scalar: &Scalar) -> Json {
     let text = || Json::String(scalar.text.clone());
     match scalar.kind {
         ScalarKind::Null => Json::Null,

@@ -8,6 +8,7 @@
 //! Behaviour follows kustomize 5 (`api/internal/target`, `api/internal/builtins`).
 
 mod accumulate;
+mod associative;
 mod fieldspec;
 mod generators;
 mod hash;
@@ -29,6 +30,7 @@ mod replacements;
 mod replicas;
 mod resource;
 mod schema;
+mod targets;
 mod vars;
 
 use std::path::Path;

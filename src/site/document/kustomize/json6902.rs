@@ -130,9 +130,7 @@ impl Operation {
             }
             Step::Replace(_) => return Err(self.failed(path, "there is nothing to replace")),
             Step::Add(_) if tokens.is_empty() => return Err(self.failed(path, "the whole object is there")),
-            Step::Add(value) => {
-                PatchOperation::Add(AddOperation { path: path_buf, value: to_json(value) })
-            }
+            Step::Add(value) => PatchOperation::Add(AddOperation { path: path_buf, value: to_json(value) }),
         };
         json_patch::patch(json, &[operation]).map_err(|error| self.failed(path, reason(&error)))?;
         let brought = match step {

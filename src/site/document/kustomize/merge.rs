@@ -76,7 +76,9 @@ pub(super) fn walk(
 ) -> Result<Outcome, Trouble> {
     let content = content.or_else(|| own_shape(target)).or_else(|| patch.as_ref().and_then(own_shape));
     let patch = match patch {
-        None if target.is_null() => return Ok(if is_written(target) { Outcome::Kept } else { Outcome::Cleared }),
+        None if target.is_null() => {
+            return Ok(if is_written(target) { Outcome::Kept } else { Outcome::Cleared });
+        }
         None => None,
         Some(patch) if patch.is_null() => return Ok(Outcome::Cleared),
         Some(patch) if target.is_null() => {
@@ -211,7 +213,10 @@ pub(super) fn fresh(
         };
     }
     let Some(Content::List { keys, items: shape }) = content else { return Ok(Some(patch)) };
-    if patch.items().is_some() && depth == Depth::Below && take_list_directive(&mut patch)? == Directive::Delete {
+    if patch.items().is_some()
+        && depth == Depth::Below
+        && take_list_directive(&mut patch)? == Directive::Delete
+    {
         return Ok(None);
     }
     if let Value::Sequence(items) = &mut patch.value {

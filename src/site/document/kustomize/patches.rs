@@ -136,7 +136,8 @@ impl<'a, 'l> Run<'a, 'l> {
 
     /// The patch that a file or the text of an item holds; an empty file is none.
     fn content(&mut self, item: &Node) -> Option<Patch> {
-        let given = |key| item.get(key).filter(|node: &&Node| node.text().is_none_or(|t| !t.trim().is_empty()));
+        let given =
+            |key| item.get(key).filter(|node: &&Node| node.text().is_none_or(|t| !t.trim().is_empty()));
         let (node, bytes, documents) = match (given("path"), given("patch")) {
             (Some(node), None) => {
                 let (bytes, origin) = self.layer.file(node)?;
@@ -211,7 +212,10 @@ impl<'a, 'l> Run<'a, 'l> {
             let is_list = self.noted(checked)?.ends_with("List");
             match is_list {
                 true => waiting.extend(node.take_items("items").into_iter().flatten().rev()),
-                false if node.at(&["metadata", "annotations", "config.kubernetes.io/local-config"]).is_some() => {}
+                false
+                    if node
+                        .at(&["metadata", "annotations", "config.kubernetes.io/local-config"])
+                        .is_some() => {}
                 false => {
                     let checked = check_name(&node);
                     self.noted(checked)?;

@@ -61,7 +61,9 @@ impl Target {
             && fits(&self.version, &now.version)
             && fits(&self.kind, &now.kind)
             && self.labels.matches(|key| resource.node.at(&["metadata", "labels"])?.get(key)?.text())
-            && self.annotations.matches(|key| resource.node.at(&["metadata", "annotations"])?.get(key)?.text())
+            && self
+                .annotations
+                .matches(|key| resource.node.at(&["metadata", "annotations"])?.get(key)?.text())
     }
 }
 

@@ -6,6 +6,7 @@ mod kustomize;
 pub mod label_selector;
 mod manifest;
 pub mod selector;
+mod write;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::site::yaml::Budget;
 pub use label_selector::LabelSelector;
 pub use manifest::Document;
 pub use selector::Selector;
+pub use write::{to_json, to_yaml};
 
 /// Where the documents come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

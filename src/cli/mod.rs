@@ -1,6 +1,7 @@
 //! The command line: clap's types, terminal output, and the exit code. No logic.
 
 mod completion;
+mod config;
 mod container;
 mod doctor;
 mod image;
@@ -53,6 +54,9 @@ enum Command {
     #[command(subcommand)]
     Bootstrap(Bootstrap),
     Doctor(doctor::DoctorArgs),
+    /// Look at the airshipctl config, and choose the current context.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -129,6 +133,7 @@ fn run(cli: Cli, console: &Console) -> Result<u8> {
     let done = match cli.command {
         Command::Container(command) => return container::run(command),
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Config(command) => config::run(command),
         Command::Doctor(args) => doctor::run(args),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::inputs;
 use crate::container::Environment;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::image::REFERENCE_BUILDER;
 use crate::image::reference::Reference;
 use crate::site::cloudinit::{self, CloudInit};
+use crate::site::config::airship::AirshipOptions;
 use crate::site::config::{BUILDER_CONF, IsoConfiguration, META_DATA, Network};
 use crate::site::document::{DocumentSet, Source};
 use crate::site::report::Report;
@@ -19,6 +21,8 @@ pub struct SiteOptions {
     pub configuration: Option<PathBuf>,
     /// The site's documents; found through the airshipctl config where none are given.
     pub documents: Option<Source>,
+    /// Leads to what of both is not given.
+    pub airship: AirshipOptions,
     /// Overrides the configuration's.
     pub network: Option<Network>,
     pub strictness: Strictness,
@@ -46,18 +50,9 @@ pub struct Site {
 impl Site {
     /// Reads and checks configuration and documents; nothing is written.
     pub fn read(options: &SiteOptions) -> Result<Self> {
-        let missing = |what: &str, hint: &str| Error::new(ErrorKind::Usage, what).hint(hint);
-        let path = options
-            .configuration
-            .as_ref()
-            .ok_or_else(|| missing("no isogen configuration is given", "give it with --conf FILE"))?;
-        let source = options.documents.as_ref().ok_or_else(|| {
-            let hint = "name a directory or file with the site's documents, or `-` for standard input";
-            missing("no documents are given", hint)
-        })?;
-        let configuration = IsoConfiguration::load(path)?;
+        let (configuration, source) = inputs::inputs(options)?;
         let reference = reference(&configuration)?;
-        let documents = DocumentSet::read(source)?;
+        let documents = DocumentSet::read(&source)?;
         tracing::info!("Creating cloud-init for ephemeral K8s");
         let mut report = Report { warnings: configuration.warnings.clone(), ..Report::default() };
         let cloud_init = CloudInit::generate(&documents, &configuration, &mut report);

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::merge::Trouble;
 use super::resource::{ResId, ResMap, Resource};
 use crate::site::document::LabelSelector;
-use crate::site::yaml::{Node, key_name};
+use crate::site::yaml::{Node, key_name, read_as_yaml_1_1};
 
 /// A patch's `target`; a part that is not given fits everything (`types.SelectorRegex`).
 pub(super) struct Target {
@@ -26,6 +26,9 @@ const KEYS: [&str; 7] =
 impl Target {
     /// Reads a target, a mapping.
     pub fn read(node: &Node) -> Result<Self, Trouble> {
+        let mut node = node.clone();
+        read_as_yaml_1_1(&mut node);
+        let node = &node;
         if !node.is_mapping() {
             return Err(bad(node, format!("`target` is {}; expected a mapping", node.kind_name())));
         }

@@ -1,6 +1,8 @@
 //! Every case of tests/kustomize against what is committed for it, which is what kustomize makes of it
 //! unless the case says why we differ. `scripts/test-kustomize.sh` asks kustomize itself.
 
+#[path = "kustomize/again.rs"]
+mod again;
 #[path = "kustomize/cases.rs"]
 mod cases;
 #[path = "common/fuzz.rs"]
@@ -12,19 +14,13 @@ mod mutants;
 
 use airshipctl::error::{Error, ErrorKind};
 use airshipctl::site::document::{DocumentSet, Source};
-use airshipctl::site::yaml;
 use cases::{Case, Expected};
 
 /// The rendered stream, as `airshipctl document render` prints it.
 fn render(case: &Case) -> Result<String, Error> {
     let root = tempfile::tempdir().unwrap();
     let set = DocumentSet::read(&Source::Path(case.write(root.path())))?;
-    Ok(stream(&set))
-}
-
-fn stream(set: &DocumentSet) -> String {
-    let documents: Vec<_> = set.documents().iter().map(|document| yaml::write(document.node())).collect();
-    documents.join("---\n")
+    Ok(again::stream(&set))
 }
 
 /// What is wrong with how a case came out.

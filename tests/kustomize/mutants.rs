@@ -8,11 +8,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use airshipctl::site::document::{DocumentSet, Source};
-use airshipctl::site::yaml;
 
+use crate::again::reads_the_same;
 use crate::cases::{self, Case, Content};
 use crate::fuzz::{Rng, for_seconds, mutate};
-use crate::stream;
 
 /// Longest that one input may take in a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -74,19 +73,6 @@ fn mutant(case: &Case, root: &Path, rng: &mut Rng) -> std::path::PathBuf {
         }
     }
     directory
-}
-
-/// Panics unless what is written reads as what it was written from.
-fn reads_the_same(set: &DocumentSet) -> bool {
-    let text = stream(set);
-    let again = DocumentSet::parse("again.yaml", text.as_bytes());
-    let again = again.unwrap_or_else(|error| panic!("our own output is refused: {error}\n{text}"));
-    assert_eq!(set.documents().len(), again.documents().len(), "{text}");
-    for (before, after) in set.documents().iter().zip(again.documents()) {
-        // numbers may have been brought to another form by the first writing
-        assert_eq!(yaml::write(before.node()), yaml::write(after.node()));
-    }
-    true
 }
 
 fn bytes(content: Content) -> Option<Vec<u8>> {

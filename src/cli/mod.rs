@@ -4,6 +4,7 @@ mod completion;
 mod config;
 mod container;
 mod doctor;
+mod document;
 mod image;
 mod isogen;
 mod log;
@@ -54,6 +55,9 @@ enum Command {
     #[command(subcommand)]
     Bootstrap(Bootstrap),
     Doctor(doctor::DoctorArgs),
+    /// Look at the site's documents.
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Look at the airshipctl config, and choose the current context.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -135,6 +139,7 @@ fn run(cli: Cli, console: &Console) -> Result<u8> {
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Document(command) => document::run(command),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),

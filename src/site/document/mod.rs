@@ -6,6 +6,7 @@ mod kustomize;
 pub mod label_selector;
 mod manifest;
 pub mod selector;
+mod write;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::site::yaml::Budget;
 pub use label_selector::LabelSelector;
 pub use manifest::Document;
 pub use selector::Selector;
+pub use write::{to_json, to_yaml};
 
 /// Where the documents come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,16 +91,6 @@ struct Reading {
     files: usize,
     /// The way out, where a fault has one.
     hint: Option<&'static str>,
-    emptiness: Emptiness,
-}
-
-/// Whether an input may hold no document.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Emptiness {
-    #[default]
-    Refused,
-    /// Kustomize renders a kustomization of nothing, too.
-    Accepted,
 }
 
 impl Reading {
@@ -157,7 +149,7 @@ impl Reading {
 
     /// The documents, if there are any and nothing was wrong.
     fn finish(mut self, input: &str) -> Result<DocumentSet> {
-        if self.documents.is_empty() && self.faults.is_empty() && self.emptiness == Emptiness::Refused {
+        if self.documents.is_empty() && self.faults.is_empty() {
             self.faults.push(files::fault(input, "holds no document"));
         }
         if self.faults.is_empty() {

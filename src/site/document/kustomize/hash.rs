@@ -34,7 +34,8 @@ fn suffix(node: &Node) -> Option<String> {
     for field in fields {
         let value = match *field {
             "kind" => Json::from(kind),
-            "name" => hashed(node.at(&["metadata", "name"])),
+            // kustomize looks for a key `metadata/name`, which there never is
+            "name" => Json::from(""),
             field => hashed(node.get(field)),
         };
         if *field == optional && !value.is_object() {

@@ -29,6 +29,10 @@ pub struct Case {
 }
 
 impl Case {
+    pub fn is_rendered(&self) -> bool {
+        matches!(self.expected, Expected::Rendered(_))
+    }
+
     /// Makes the files below `root`; the directory to render.
     pub fn write(&self, root: &Path) -> PathBuf {
         for (name, content) in &self.files {

@@ -35,7 +35,7 @@ fn whatever_a_stream_of_documents_is_it_is_read_or_refused() {
 
 #[test]
 fn whatever_a_kustomization_is_it_is_rendered_or_refused() {
-    let cases = cases::all();
+    let cases: Vec<_> = cases::all().into_iter().filter(Case::is_rendered).collect();
     let report = for_a_while(|rng| {
         let root = tempfile::tempdir().unwrap();
         let directory = mutant(&cases[rng.below(cases.len())], root.path(), rng);
@@ -55,7 +55,9 @@ fn for_a_while(mut one: impl FnMut(&mut Rng) -> bool) -> String {
         let (start, before) = (Instant::now(), peak());
         good += usize::from(one(&mut rng));
         assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
-        assert!(peak() - before < ROOM, "it took {} KiB", peak() - before);
+        // the kernel's count may be some pages behind
+        let taken = peak().saturating_sub(before);
+        assert!(taken < ROOM, "it took {taken} KiB");
         tried += 1;
     }
     format!("{tried} inputs, {good} of them good")
@@ -64,7 +66,7 @@ fn for_a_while(mut one: impl FnMut(&mut Rng) -> bool) -> String {
 /// The files of a case with damage in one or two of them; the directory to render.
 fn mutant(case: &Case, root: &Path, rng: &mut Rng) -> std::path::PathBuf {
     let directory = case.write(root);
-    for _ in 0..=rng.below(2) {
+    for _ in 0..=usize::from(rng.one_in(4)) {
         let (name, content) = &case.files[rng.below(case.files.len())];
         if let Content::Bytes(_) = content {
             let path = root.join(name);

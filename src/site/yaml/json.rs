@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value as Json};
 
+use super::scalar::boolean;
 use super::{Entry, Mark, Node, Scalar, ScalarKind, Style, Value};
 
 /// The tree as JSON, keys in the order of the file. `yes` and `off` without quotes are strings, as
@@ -51,6 +52,30 @@ pub fn scalar_to_json(scalar: &Scalar) -> Json {
             timestamp(&scalar.text).map_or_else(text, Json::String)
         }
         ScalarKind::String => text(),
+    }
+}
+
+/// Makes a tree say what readers of YAML 1.1 make of it: `yes`, `y` and `off` are booleans, times are text.
+/// So are kustomizations and JSON patches read, unlike resources (`sigs.k8s.io/yaml`).
+pub fn read_as_yaml_1_1(node: &mut Node) {
+    match &mut node.value {
+        Value::Sequence(items) => items.iter_mut().for_each(read_as_yaml_1_1),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|entry| read_as_yaml_1_1(&mut entry.value)),
+        Value::Scalar(scalar) if scalar.style == Style::Plain => {
+            let word = match scalar.text.as_str() {
+                "y" | "Y" => Some(true),
+                "n" | "N" => Some(false),
+                word => boolean(word),
+            };
+            match (word, scalar.kind) {
+                (Some(value), ScalarKind::Bool | ScalarKind::String) => {
+                    (scalar.kind, scalar.text) = (ScalarKind::Bool, value.to_string());
+                }
+                (None, ScalarKind::String) => scalar.style = Style::Quoted,
+                _ => {}
+            }
+        }
+        Value::Scalar(_) => {}
     }
 }
 

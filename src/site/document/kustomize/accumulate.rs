@@ -7,7 +7,7 @@ use super::load::{Kustomization, Role, find};
 use super::objects::{self, Ids};
 use super::read::{self, Refusal};
 use super::resource::ResMap;
-use super::{Layer, RENDER_OUTSIDE, TRANSFORMERS, generators, hash, nameref, order, vars};
+use super::{Layer, RENDER_OUTSIDE, TRANSFORMERS, generators, hash, metadata, nameref, order, vars};
 use crate::error::Fault;
 use crate::site::document::{Reading, files, manifest};
 use crate::site::yaml::{MAX_DEPTH, Node, Origin};
@@ -44,12 +44,12 @@ impl<'a> Build<'a> {
         let options = order::Order::read(&mut self.layer(&top));
         let resources = self.stages(&top, ResMap::default());
         if let (Some(options), false) = (options, self.failed(before)) {
-            self.finish(resources, &options);
+            self.finish(resources, &top, &options);
         }
     }
 
     /// What is done once, at the top.
-    fn finish(self, mut resources: ResMap, options: &order::Order) {
+    fn finish(self, mut resources: ResMap, top: &Kustomization, options: &order::Order) {
         let before = self.reading.faults.len();
         let table = Arc::new(self.sources);
         for resource in &mut resources.resources {
@@ -63,6 +63,7 @@ impl<'a> Build<'a> {
         }
         resources.resources.retain(|resource| !resource.is_local());
         options.sort(&mut resources);
+        metadata::complete(&mut resources, top.list("buildMetadata"), &top.directory, &table);
         for resource in resources.resources {
             let first = faults.len();
             let document = manifest::object(resource.node, resource.origin, faults);
@@ -108,9 +109,10 @@ impl<'a> Build<'a> {
         for node in kustomization.list("components") {
             resources = self.component(kustomization, node, resources);
         }
-        for stage in TRANSFORMERS {
+        for (index, stage) in TRANSFORMERS.iter().enumerate() {
             if !self.failed(before) {
                 stage(&mut self.layer(kustomization), &mut resources);
+                metadata::note_stage(index, kustomization, &mut resources);
             }
         }
         if !self.failed(before) {

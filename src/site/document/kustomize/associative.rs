@@ -31,7 +31,9 @@ pub(super) fn merge(items: &mut Vec<Node>, patch: Patch, keys: Keys, shape: Shap
         *items = merge_regular(std::mem::take(items), patch, keys, shape)?;
         return Ok(());
     }
-    if let Some(first) = items.first().or(patched.first()).filter(|_| items.len() + patched.len() > MAX_IRREGULAR) {
+    if let Some(first) =
+        items.first().or(patched.first()).filter(|_| items.len() + patched.len() > MAX_IRREGULAR)
+    {
         let message = format!("a list of more than {MAX_IRREGULAR} items whose keys are missing or repeated");
         return Err(Trouble { code: "patch-irregular-list", mark: first.mark, message, other: None });
     }
@@ -143,9 +145,8 @@ impl Slots {
         if self.keys.len() > 1 {
             unite(&mut all);
         }
-        let used: Vec<bool> = (0..self.keys.len().max(1))
-            .map(|at| all.iter().any(|values| !values[at].is_empty()))
-            .collect();
+        let used: Vec<bool> =
+            (0..self.keys.len().max(1)).map(|at| all.iter().any(|values| !values[at].is_empty())).collect();
         let used = some_or_all(used);
         self.keys_used(&used, &all)
     }
@@ -210,9 +211,12 @@ impl Slots {
         let used = some_or_all(values.iter().map(|value| !value.is_empty()).collect());
         let fits = |node: &Node| match keys {
             [] => values.first().is_some_and(|value| text(node) == value),
-            _ => node.is_mapping() && keys.iter().zip(values).zip(&used).all(|((key, value), used)| {
-                !used || value_of(node, key).is_some_and(|found| text(found) == value)
-            }),
+            _ => {
+                node.is_mapping()
+                    && keys.iter().zip(values).zip(&used).all(|((key, value), used)| {
+                        !used || value_of(node, key).is_some_and(|found| text(found) == value)
+                    })
+            }
         };
         slots.iter().copied().find(|&slot| fits(&self.nodes[slot]))
     }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::Layer;
 use super::merge::Trouble;
 use super::resource::ResMap;
-use crate::site::yaml::{Mark, Node, Value, from_json, scalar_to_json, to_json};
+use crate::site::yaml::{Mark, Node, Value, from_json, read_as_yaml_1_1, scalar_to_json, to_json};
 
 pub(super) fn transform(layer: &mut Layer<'_>, resources: &mut ResMap) {
     super::patches::json_patches(layer, resources);
@@ -31,7 +31,9 @@ enum Action {
 
 /// The steps of a patch, or what is wrong with it.
 pub(super) fn operations(patch: &Node) -> Result<Vec<Operation>, Trouble> {
-    let items = patch.items().ok_or_else(|| bad(patch, "a JSON patch is a list of operations"))?;
+    let mut patch = patch.clone();
+    read_as_yaml_1_1(&mut patch);
+    let items = patch.items().ok_or_else(|| bad(&patch, "a JSON patch is a list of operations"))?;
     items.iter().map(operation).collect()
 }
 
@@ -42,7 +44,24 @@ pub(super) fn apply(target: &mut Node, operations: &[Operation]) -> Result<(), T
     for operation in operations {
         operation.apply(target, &mut json)?;
     }
+    round_numbers(target);
     Ok(())
+}
+
+/// Rounds integers that an f64 does not hold: kustomize reads a patched object back as JSON.
+fn round_numbers(node: &mut Node) {
+    match &mut node.value {
+        Value::Sequence(items) => items.iter_mut().for_each(round_numbers),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|entry| round_numbers(&mut entry.value)),
+        Value::Scalar(scalar) => {
+            let Json::Number(number) = scalar_to_json(scalar) else { return };
+            let whole = number.as_i128().filter(|whole| whole.unsigned_abs() > 1 << 53);
+            if let Some(rounded) = whole.map(|whole| (whole, whole as f64)).filter(|(a, b)| *b as i128 != *a)
+            {
+                scalar.text = format!("{}", rounded.1);
+            }
+        }
+    }
 }
 
 fn bad(node: &Node, message: impl Into<String>) -> Trouble {
@@ -72,13 +91,12 @@ fn value(node: &Node) -> Option<Node> {
     node.entries().iter().find(|entry| entry.key == "value").map(|entry| entry.value.clone())
 }
 
-/// A JSON pointer (RFC 6901).
+/// A JSON pointer (RFC 6901). What is before the first slash goes for nothing, as in kustomize.
 fn pointer(node: &Node, key: &str) -> Result<String, Trouble> {
     let value = node.get(key).ok_or_else(|| bad(node, format!("`{key}` is missing")))?;
     let text = value.string().ok_or_else(|| bad(value, format!("`{key}` is {}", value.kind_name())))?;
-    match text.is_empty() || text.starts_with('/') {
+    match text.is_empty() || text.contains('/') {
         true => Ok(text.to_owned()),
-        // kustomize would drop what is before the first slash and change another place
         false => Err(bad(value, format!("`{key}` has to begin with a slash"))),
     }
 }
@@ -99,7 +117,11 @@ impl Operation {
             Action::Replace(value) => self.step(target, json, &self.path, &Step::Replace(value)),
             Action::Test(value) => self.step(target, json, &self.path, &Step::Test(value)),
             Action::Copy { from } => {
-                let value = self.found(target, json, from)?;
+                let tokens = resolved(json, from, false);
+                let value = match node_at(target, &tokens) {
+                    None if is_in_mapping(target, &tokens) => Node::null(self.mark),
+                    _ => self.found(target, json, from)?,
+                };
                 self.step(target, json, &self.path, &Step::Add(&value))
             }
             // in this order, so that indices of the target are those after the removal (RFC 6902, 4.4)
@@ -114,10 +136,10 @@ impl Operation {
     fn step(&self, target: &mut Node, json: &mut Json, path: &str, step: &Step<'_>) -> Result<(), Trouble> {
         let is_add = matches!(step, Step::Add(_));
         let tokens = resolved(json, path, is_add);
-        let there = node_at(target, &tokens).is_some();
+        let (there, may_be) = (node_at(target, &tokens).is_some(), is_in_mapping(target, &tokens));
         let path_buf = json_patch::jsonptr::PointerBuf::from_tokens(&tokens);
         let operation = match step {
-            Step::Test(value) if !there && value.is_null() => return Ok(()),
+            Step::Test(value) if !there && value.is_null() && may_be => return Ok(()),
             Step::Test(value) => {
                 PatchOperation::Test(TestOperation { path: path_buf, value: to_json(value) })
             }
@@ -125,14 +147,12 @@ impl Operation {
             Step::Replace(value) if there => {
                 PatchOperation::Replace(ReplaceOperation { path: path_buf, value: to_json(value) })
             }
-            Step::Replace(value) if !is_in_list(json, &tokens) => {
+            Step::Replace(value) if may_be => {
                 PatchOperation::Add(AddOperation { path: path_buf, value: to_json(value) })
             }
             Step::Replace(_) => return Err(self.failed(path, "there is nothing to replace")),
             Step::Add(_) if tokens.is_empty() => return Err(self.failed(path, "the whole object is there")),
-            Step::Add(value) => {
-                PatchOperation::Add(AddOperation { path: path_buf, value: to_json(value) })
-            }
+            Step::Add(value) => PatchOperation::Add(AddOperation { path: path_buf, value: to_json(value) }),
         };
         json_patch::patch(json, &[operation]).map_err(|error| self.failed(path, reason(&error)))?;
         let brought = match step {
@@ -201,14 +221,10 @@ fn index(token: &str, count: usize) -> Option<usize> {
     }
 }
 
-fn is_in_list(json: &Json, tokens: &[String]) -> bool {
-    let Some((_, parents)) = tokens.split_last() else { return false };
-    let parent = parents.iter().try_fold(json, |place, token| match place {
-        Json::Array(items) => items.get(token.parse::<usize>().ok()?),
-        Json::Object(map) => map.get(token),
-        _ => None,
-    });
-    matches!(parent, Some(Json::Array(_)))
+/// Whether a place is, or could be, a key of a mapping that is there.
+fn is_in_mapping(node: &Node, tokens: &[String]) -> bool {
+    let parents = tokens.split_last().map(|(_, parents)| parents);
+    parents.and_then(|parents| node_at(node, parents)).is_some_and(Node::is_mapping)
 }
 
 fn node_at<'a>(node: &'a Node, tokens: &[String]) -> Option<&'a Node> {

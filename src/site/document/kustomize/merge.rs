@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::associative::{self, Patch};
 use super::schema::{self, Content};
-use crate::site::yaml::{Entry, Mark, Node, Value};
+use crate::site::yaml::{Entry, Mark, Node, ScalarKind, Style, Value};
 
 /// What a patch made of its target.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,7 +76,9 @@ pub(super) fn walk(
 ) -> Result<Outcome, Trouble> {
     let content = content.or_else(|| own_shape(target)).or_else(|| patch.as_ref().and_then(own_shape));
     let patch = match patch {
-        None if target.is_null() => return Ok(if is_written(target) { Outcome::Kept } else { Outcome::Cleared }),
+        None if target.is_null() => {
+            return Ok(if is_written(target) { Outcome::Kept } else { Outcome::Cleared });
+        }
         None => None,
         Some(patch) if patch.is_null() => return Ok(Outcome::Cleared),
         Some(patch) if target.is_null() => {
@@ -102,7 +104,7 @@ fn own_shape(node: &Node) -> Option<Content> {
 
 /// Whether a null has a word of its own; kustomize drops `key:` from whatever it patches, but not
 /// `key: null`.
-fn is_written(null: &Node) -> bool {
+pub(super) fn is_written(null: &Node) -> bool {
     match &null.value {
         Value::Scalar(scalar) => !matches!(scalar.text.as_str(), "" | "~") || !null.span.is_empty(),
         _ => true,
@@ -158,12 +160,25 @@ fn merge_fields(
         match walk(&mut entry.value, patch.map(|patch| patch.value), schema::field(content, &entry.key))? {
             Outcome::Cleared => continue,
             Outcome::Kept => {}
-            Outcome::Replaced(value) => entry.value = value,
+            Outcome::Replaced(value) => replace(&mut entry.value, value),
         }
         kept.push(entry);
     }
     *entries = kept;
     Ok(())
+}
+
+/// Puts a value in place of another, in whose style it is written: a number that replaces a quoted string
+/// becomes a string, as it does in kustomize.
+fn replace(target: &mut Node, mut value: Node) {
+    if let (Value::Scalar(old), Value::Scalar(new)) = (&target.value, &mut value.value) {
+        if old.style != Style::Plain {
+            (new.kind, new.style) = (ScalarKind::String, old.style);
+        } else if new.kind != ScalarKind::String {
+            new.style = old.style;
+        }
+    }
+    *target = value;
 }
 
 fn merge_list(
@@ -211,7 +226,10 @@ pub(super) fn fresh(
         };
     }
     let Some(Content::List { keys, items: shape }) = content else { return Ok(Some(patch)) };
-    if patch.items().is_some() && depth == Depth::Below && take_list_directive(&mut patch)? == Directive::Delete {
+    if patch.items().is_some()
+        && depth == Depth::Below
+        && take_list_directive(&mut patch)? == Directive::Delete
+    {
         return Ok(None);
     }
     if let Value::Sequence(items) = &mut patch.value {

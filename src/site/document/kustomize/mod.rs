@@ -18,6 +18,7 @@ mod json6902;
 mod labels;
 mod load;
 mod merge;
+mod metadata;
 mod nameref;
 mod names;
 mod namespace;

@@ -63,7 +63,9 @@ fn take(
     if node.is_mapping() && node.entries().is_empty() || node.items().is_some_and(<[Node]>::is_empty) {
         return;
     }
-    if !node.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
+    // a list without the key is an object like others
+    let has_items = node.entries().iter().any(|entry| entry.key == "items");
+    if !has_items || !node.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
         resources.extend(checked(node, origin, faults));
         return;
     }

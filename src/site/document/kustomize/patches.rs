@@ -5,7 +5,7 @@ use super::json6902::{self, Operation};
 use super::merge::{self, Merged, Trouble};
 use super::resource::{ResMap, Resource};
 use super::targets::{Index, Target};
-use crate::site::yaml::{Node, Origin, Value, to_json};
+use crate::site::yaml::{Node, Origin, Value, read_as_yaml_1_1, to_json};
 
 pub(super) fn strategic_merge(layer: &mut Layer<'_>, resources: &mut ResMap) {
     let kustomization = layer.kustomization;
@@ -32,7 +32,7 @@ pub(super) fn patches(layer: &mut Layer<'_>, resources: &mut ResMap) {
     let mut run = Run::new(layer, resources);
     for item in items {
         run.layer.refuse_unknown(item, "patches", &["path", "patch", "target", "options"]);
-        if let Some((patch, target)) = run.read(item) {
+        if let Some((patch, target)) = run.read(item, Empty::WithTarget) {
             run.apply(item, patch, target.as_ref());
         }
     }
@@ -46,7 +46,7 @@ pub(super) fn json_patches(layer: &mut Layer<'_>, resources: &mut ResMap) {
     let mut run = Run::new(layer, resources);
     for item in items {
         run.layer.refuse_unknown(item, "patchesJson6902", &["path", "patch", "target", "options"]);
-        match run.read(item) {
+        match run.read(item, Empty::Never) {
             Some((_, None)) => run.layer.error("patch-without-target", item, "`target` is missing"),
             Some((_, Some(target))) if !target.names_one() => {
                 run.layer.error("patch-without-target", item, "`target`: `name` is missing");
@@ -73,6 +73,13 @@ enum Change {
     #[default]
     Forbidden,
     Allowed,
+}
+
+/// Where an empty file is no fault: kustomize lets it pass in `patches`, if there is a target.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Never,
+    WithTarget,
 }
 
 enum Patch {
@@ -121,12 +128,12 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// Reads an item of `patches`, with its target.
-    fn read(&mut self, item: &Node) -> Option<(Patch, Option<Target>)> {
+    fn read(&mut self, item: &Node, empty: Empty) -> Option<(Patch, Option<Target>)> {
         let target = item.get("target").map(|node| Target::read(node)).transpose();
         let target = self.noted(target);
         let options = options(item);
         let options = self.noted(options);
-        let patch = self.content(item)?;
+        let patch = self.content(item, empty)?;
         let patch = match patch {
             Patch::Merge(objects, _) => Patch::Merge(objects, options?),
             json => json,
@@ -134,9 +141,10 @@ impl<'a, 'l> Run<'a, 'l> {
         Some((patch, target?))
     }
 
-    /// The patch that a file or the text of an item holds; an empty file is none.
-    fn content(&mut self, item: &Node) -> Option<Patch> {
-        let given = |key| item.get(key).filter(|node: &&Node| node.text().is_none_or(|t| !t.trim().is_empty()));
+    /// The patch that a file or the text of an item holds.
+    fn content(&mut self, item: &Node, empty: Empty) -> Option<Patch> {
+        let given =
+            |key| item.get(key).filter(|node: &&Node| node.text().is_none_or(|t| !t.trim().is_empty()));
         let (node, bytes, documents) = match (given("path"), given("patch")) {
             (Some(node), None) => {
                 let (bytes, origin) = self.layer.file(node)?;
@@ -163,7 +171,7 @@ impl<'a, 'l> Run<'a, 'l> {
             }
         };
         match documents.first() {
-            None if bytes.is_empty() => None,
+            None if bytes.is_empty() && empty == Empty::WithTarget && item.get("target").is_some() => None,
             None => self.empty(node),
             Some((_, first)) if first.items().is_some() => {
                 let operations = json6902::operations(first);
@@ -174,7 +182,7 @@ impl<'a, 'l> Run<'a, 'l> {
         }
     }
 
-    fn empty(&mut self, node: &Node) -> Option<Patch> {
+    fn empty<T>(&mut self, node: &Node) -> Option<T> {
         self.layer.error("patch-empty", node, "holds no patch");
         None
     }
@@ -202,16 +210,15 @@ impl<'a, 'l> Run<'a, 'l> {
     fn objects(&mut self, place: &Node, documents: Vec<(Origin, Node)>) -> Option<Vec<Node>> {
         let mut objects = Vec::new();
         let mut waiting: Vec<Node> = documents.into_iter().rev().map(|(_, node)| node).collect();
-        if waiting.is_empty() {
-            self.layer.error("patch-empty", place, "holds no patch");
-            return None;
-        }
         while let Some(mut node) = waiting.pop() {
             let checked = object_kind(&node);
             let is_list = self.noted(checked)?.ends_with("List");
             match is_list {
                 true => waiting.extend(node.take_items("items").into_iter().flatten().rev()),
-                false if node.at(&["metadata", "annotations", "config.kubernetes.io/local-config"]).is_some() => {}
+                false
+                    if node
+                        .at(&["metadata", "annotations", "config.kubernetes.io/local-config"])
+                        .is_some() => {}
                 false => {
                     let checked = check_name(&node);
                     self.noted(checked)?;
@@ -219,12 +226,15 @@ impl<'a, 'l> Run<'a, 'l> {
                 }
             }
         }
+        if objects.is_empty() {
+            return self.empty(place);
+        }
         Some(objects)
     }
 
     fn apply(&mut self, item: &Node, patch: Patch, target: Option<&Target>) {
         match (patch, target) {
-            (Patch::Json(operations), Some(target)) => self.remember_and_edit(&operations, target),
+            (Patch::Json(operations), Some(target)) => self.remember_and_edit(item, &operations, target),
             (Patch::Json(_), None) => {
                 self.layer.error("patch-without-target", item, "a JSON patch needs a `target`");
             }
@@ -240,7 +250,7 @@ impl<'a, 'l> Run<'a, 'l> {
                 self.layer.error("patch-of-several-objects", item, message);
             }
             (Patch::Merge(objects, options), Some(target)) => {
-                let selected = self.index.selected(target, self.resources);
+                let selected = self.selected(item, target);
                 for (object, at) in objects.iter().flat_map(|o| selected.iter().map(move |&at| (o, at))) {
                     self.merge(at, &as_selected(object, &self.resources.resources[at]), &options);
                 }
@@ -278,17 +288,23 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     fn edit_all(&mut self, item: &Node, operations: &[Operation], target: &Target) {
-        let selected = self.index.selected(target, self.resources);
-        if selected.is_empty() {
-            let node = item.get("target").unwrap_or(item);
-            self.layer.error("patch-without-match", node, "no resource is what `target` says");
-        }
+        let selected = self.selected(item, target);
         selected.into_iter().for_each(|at| self.edit(at, operations));
     }
 
+    /// What a target means; to mean nothing is no fault in kustomize.
+    fn selected(&self, item: &Node, target: &Target) -> Vec<usize> {
+        let selected = self.index.selected(target, self.resources);
+        if selected.is_empty() {
+            let place = item.get("target").unwrap_or(item).mark;
+            tracing::warn!("{}: the patch is for no resource", self.layer.origin_of(place).at(place));
+        }
+        selected
+    }
+
     /// As `patches` does it: references follow where a JSON patch changes the name.
-    fn remember_and_edit(&mut self, operations: &[Operation], target: &Target) {
-        for at in self.index.selected(target, self.resources) {
+    fn remember_and_edit(&mut self, item: &Node, operations: &[Operation], target: &Target) {
+        for at in self.selected(item, target) {
             self.resources.resources[at].remember_id();
             self.edit(at, operations);
         }
@@ -379,7 +395,7 @@ fn become_text(node: &mut Node) {
         return;
     }
     let text = match &node.value {
-        Value::Scalar(scalar) => scalar.text.clone(),
+        Value::Scalar(scalar) if !node.is_null() || merge::is_written(node) => scalar.text.clone(),
         _ => String::new(),
     };
     *node = Node::of_text(text, node.mark);
@@ -408,7 +424,8 @@ fn check_name(node: &Node) -> Result<(), Trouble> {
 /// `options` of an item of `patches`.
 fn options(item: &Node) -> Result<Options, Trouble> {
     let mut options = Options::default();
-    let Some(node) = item.get("options") else { return Ok(options) };
+    let Some(mut node) = item.get("options").cloned() else { return Ok(options) };
+    read_as_yaml_1_1(&mut node);
     let bad = |node: &Node, message: String| Trouble {
         code: "patch-bad-options",
         mark: node.mark,
@@ -416,7 +433,7 @@ fn options(item: &Node) -> Result<Options, Trouble> {
         other: None,
     };
     if !node.is_mapping() {
-        return Err(bad(node, format!("`options` is {}; expected a mapping", node.kind_name())));
+        return Err(bad(&node, format!("`options` is {}; expected a mapping", node.kind_name())));
     }
     for entry in node.entries() {
         let value = match to_json(&entry.value) {

@@ -1,5 +1,6 @@
 //! What a kustomization accumulates: objects that remember what they were called before.
 
+use super::metadata::Step;
 use super::vars::Var;
 use crate::site::yaml::{Node, Origin};
 
@@ -38,6 +39,8 @@ pub(super) struct Resource {
     pub behavior: Behavior,
     /// Whether its name ends with a hash of its content.
     pub needs_hash: bool,
+    /// The transformers it went through, where `buildMetadata` wants them told.
+    pub steps: Vec<Step>,
     /// The names of the `vars` that take their value from it.
     pub vars: Vec<String>,
 }
@@ -61,6 +64,7 @@ impl Resource {
             suffixes: Vec::new(),
             behavior: Behavior::Create,
             needs_hash: false,
+            steps: Vec::new(),
             vars: Vec::new(),
         }
     }

@@ -129,15 +129,22 @@ const NAME: &[&str] = &["name"];
 const IP: &[&str] = &["ip"];
 
 /// `ObjectMeta`, which every kind has.
-const METADATA: Field = object("metadata", &[list("finalizers", &[], &[]), list("ownerReferences", &["uid"], &[])]);
+const METADATA: Field =
+    object("metadata", &[list("finalizers", &[], &[]), list("ownerReferences", &["uid"], &[])]);
 const STATUS: Field = object("status", &[list("conditions", &["type"], &[])]);
 const PLAIN: Shape = &[METADATA];
 
 /// The kinds of which more than the metadata is merged; no two groups have kinds of one name that differ.
 const SPECIAL: &[(&[&str], Shape)] = &[
-    (&["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"], &[METADATA, list("webhooks", NAME, &[])]),
+    (
+        &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
+        &[METADATA, list("webhooks", NAME, &[])],
+    ),
     (&["DaemonSet", "Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "Job"], WORKLOAD),
-    (&["CronJob"], &[METADATA, object("spec", &[object("jobTemplate", &[METADATA, object("spec", TEMPLATED)])])]),
+    (
+        &["CronJob"],
+        &[METADATA, object("spec", &[object("jobTemplate", &[METADATA, object("spec", TEMPLATED)])])],
+    ),
     (&["ComponentStatus"], &[METADATA, list("conditions", &["type"], &[])]),
     (&["Namespace", "PersistentVolumeClaim", "PodDisruptionBudget", "APIService"], &[METADATA, STATUS]),
     (&["Node"], NODE),

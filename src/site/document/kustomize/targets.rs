@@ -7,7 +7,7 @@ use regex::Regex;
 use super::merge::Trouble;
 use super::resource::{ResId, ResMap, Resource};
 use crate::site::document::LabelSelector;
-use crate::site::yaml::{Node, key_name};
+use crate::site::yaml::{Node, key_name, read_as_yaml_1_1};
 
 /// A patch's `target`; a part that is not given fits everything (`types.SelectorRegex`).
 pub(super) struct Target {
@@ -26,6 +26,9 @@ const KEYS: [&str; 7] =
 impl Target {
     /// Reads a target, a mapping.
     pub fn read(node: &Node) -> Result<Self, Trouble> {
+        let mut node = node.clone();
+        read_as_yaml_1_1(&mut node);
+        let node = &node;
         if !node.is_mapping() {
             return Err(bad(node, format!("`target` is {}; expected a mapping", node.kind_name())));
         }
@@ -61,7 +64,9 @@ impl Target {
             && fits(&self.version, &now.version)
             && fits(&self.kind, &now.kind)
             && self.labels.matches(|key| resource.node.at(&["metadata", "labels"])?.get(key)?.text())
-            && self.annotations.matches(|key| resource.node.at(&["metadata", "annotations"])?.get(key)?.text())
+            && self
+                .annotations
+                .matches(|key| resource.node.at(&["metadata", "annotations"])?.get(key)?.text())
     }
 }
 

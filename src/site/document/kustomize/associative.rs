@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::merge::{Depth, Outcome, Trouble, fresh, walk};
+use super::merge::{Depth, Outcome, Trouble, drop_directive, fresh, walk};
 use super::schema::{Content, Shape};
 use crate::site::yaml::{Node, Value};
 
@@ -184,26 +184,37 @@ impl Slots {
         let node = match (item, patch) {
             (None, None) => None,
             (Some(item), _) if self.is_same => {
-                let node = fresh(self.nodes[item].clone(), self.content, Depth::Below)?;
+                let node = self.used(item);
+                let node = fresh(node, self.content, Depth::Below)?;
                 return Ok(node.filter(|node| !is_empty(node)).map(|node| {
                     self.nodes[item] = node;
                     item
                 }));
             }
             (Some(item), patch) => {
-                let patch = patch.map(|patch| self.nodes[patch].clone());
+                let patch = patch.map(|patch| self.used(patch));
                 match walk(&mut self.nodes[item], patch, self.content)? {
                     Outcome::Kept => return Ok(Some(item).filter(|&item| !is_empty(&self.nodes[item]))),
                     Outcome::Cleared => None,
                     Outcome::Replaced(node) => Some(node),
                 }
             }
-            (None, Some(patch)) => fresh(self.nodes[patch].clone(), self.content, Depth::Top)?,
+            (None, Some(patch)) => {
+                let patch = self.used(patch);
+                fresh(patch, self.content, Depth::Top)?
+            }
         };
         Ok(node.filter(|node| !is_empty(node)).map(|node| {
             self.nodes.push(node);
             self.nodes.len() - 1
         }))
+    }
+
+    /// An item of the patch; what it says of itself is heeded once, should it be found again.
+    fn used(&mut self, slot: usize) -> Node {
+        let node = self.nodes[slot].clone();
+        drop_directive(&mut self.nodes[slot]);
+        node
     }
 
     /// The first item with these values; empty ones are not compared, unless all are.
@@ -347,4 +358,64 @@ fn no_mapping(node: &Node) -> Trouble {
 fn no_scalar(node: &Node) -> Trouble {
     let message = format!("{} in a list whose items are plain values", node.kind_name());
     Trouble { code: "patch-type-conflict", mark: node.mark, message, other: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::yaml::{from_json, to_json};
+
+    fn list(json: &str) -> Vec<Node> {
+        let json = serde_json::from_str(json).unwrap();
+        from_json(&json, crate::site::yaml::Mark::new(1, 1)).items().unwrap().to_vec()
+    }
+
+    /// A list with some of the names a to h in some order, each once.
+    fn names(mut seed: u64, is_patch: bool) -> String {
+        let mut items = Vec::new();
+        let mut left: Vec<char> = ('a'..='h').collect();
+        for at in 0..(seed % 7) {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let name = left.remove((seed >> 33) as usize % left.len());
+            let more = match (seed >> 40) % 5 {
+                0 if is_patch => r#","$patch":"delete""#.to_owned(),
+                1 if is_patch => r#","$patch":"replace","r":1"#.to_owned(),
+                2 => format!(r#","v":{at}"#),
+                3 => r#","w":null"#.to_owned(),
+                _ => String::new(),
+            };
+            items.push(format!(r#"{{"name":"{name}"{more}}}"#));
+        }
+        format!("[{}]", items.join(","))
+    }
+
+    #[test]
+    fn regular_lists_come_out_as_if_they_were_merged_step_by_step() {
+        for seed in 0..3_000_u64 {
+            let (target, patch) = (names(seed, false), names(seed.wrapping_mul(31) + 7, true));
+            let patches = [Patch::None, Patch::Same, Patch::Items(list(&patch))];
+            let again = [Patch::None, Patch::Same, Patch::Items(list(&patch))];
+            for (one, other) in patches.into_iter().zip(again) {
+                let quick = merge_regular(list(&target), one, &["name"], &[]).unwrap();
+                let slow = Slots::new(list(&target), other, &["name"], &[]).merge().unwrap();
+                let json = |items: &[Node]| items.iter().map(|n| to_json(n).to_string()).collect::<Vec<_>>();
+                assert_eq!(json(&quick), json(&slow), "{target} with {patch}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_merged_only_if_it_is_regular() {
+        let items = |count: usize| -> Vec<Node> {
+            let names: Vec<_> = (0..count).map(|n| format!(r#"{{"name":"{n}"}}"#)).collect();
+            list(&format!("[{}]", names.join(",")))
+        };
+        let mut long = items(50_000);
+        merge(&mut long, Patch::Items(items(50_001)), &["name"], &[]).unwrap();
+        assert_eq!(long.len(), 50_001);
+        long.push(long[0].clone());
+        let trouble = merge(&mut long, Patch::None, &["name"], &[]).unwrap_err();
+        assert_eq!(trouble.code, "patch-irregular-list");
+        assert_eq!(trouble.message, "a list of more than 2000 items whose keys are missing or repeated");
+    }
 }

@@ -1,11 +1,14 @@
 //! `patchesStrategicMerge`, `patches` and `patchesJson6902`.
 
+mod content;
+
 use super::Layer;
 use super::json6902::{self, Operation};
 use super::merge::{self, Merged, Trouble};
 use super::resource::{ResMap, Resource};
 use super::targets::{Index, Target};
-use crate::site::yaml::{Node, Origin, Value, read_as_yaml_1_1, to_json};
+use crate::site::yaml::{Node, Value};
+use content::{Change, Empty, Options, Patch, check_name, object_kind};
 
 pub(super) fn strategic_merge(layer: &mut Layer<'_>, resources: &mut ResMap) {
     let kustomization = layer.kustomization;
@@ -61,33 +64,6 @@ pub(super) fn json_patches(layer: &mut Layer<'_>, resources: &mut ResMap) {
     run.finish();
 }
 
-/// What a patch may change besides; all else of them kustomize ignores.
-#[derive(Default)]
-struct Options {
-    name: Change,
-    kind: Change,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Change {
-    #[default]
-    Forbidden,
-    Allowed,
-}
-
-/// Where an empty file is no fault: kustomize lets it pass in `patches`, if there is a target.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Empty {
-    Never,
-    WithTarget,
-}
-
-enum Patch {
-    /// Objects to merge.
-    Merge(Vec<Node>, Options),
-    Json(Vec<Operation>),
-}
-
 /// The patches of one field on their way into the resources.
 struct Run<'a, 'l> {
     layer: &'a mut Layer<'l>,
@@ -116,120 +92,15 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// Notes what is wrong, and with which resource if that is not clear from the place.
-    fn note(&mut self, trouble: &Trouble, at: Option<usize>) {
+    fn note(&mut self, trouble: &Trouble, resource: Option<&str>) {
         let mut message = trouble.message.clone();
         if let Some(mark) = trouble.other {
             message.push_str(&format!(", at {}", self.layer.origin_of(mark).at(mark)));
-        } else if let Some(at) = at {
-            message = format!("patching {}: {message}", self.resources.resources[at].shown());
+        } else if let Some(resource) = resource {
+            message = format!("patching {resource}: {message}");
         }
         let fault = self.layer.origin_of(trouble.mark).fault(trouble.mark, message);
         self.layer.reading.faults.push(fault.coded(trouble.code));
-    }
-
-    /// Reads an item of `patches`, with its target.
-    fn read(&mut self, item: &Node, empty: Empty) -> Option<(Patch, Option<Target>)> {
-        let target = item.get("target").map(|node| Target::read(node)).transpose();
-        let target = self.noted(target);
-        let options = options(item);
-        let options = self.noted(options);
-        let patch = self.content(item, empty)?;
-        let patch = match patch {
-            Patch::Merge(objects, _) => Patch::Merge(objects, options?),
-            json => json,
-        };
-        Some((patch, target?))
-    }
-
-    /// The patch that a file or the text of an item holds.
-    fn content(&mut self, item: &Node, empty: Empty) -> Option<Patch> {
-        let given =
-            |key| item.get(key).filter(|node: &&Node| node.text().is_none_or(|t| !t.trim().is_empty()));
-        let (node, bytes, documents) = match (given("path"), given("patch")) {
-            (Some(node), None) => {
-                let (bytes, origin) = self.layer.file(node)?;
-                let documents = self.documents(&bytes, |layer| layer.parse(origin.file(), &bytes), node)?;
-                (node, bytes, documents)
-            }
-            (None, Some(node)) => {
-                let Some(text) = node.string() else {
-                    let message = format!("`patch` is {}; expected a string", node.kind_name());
-                    self.layer.error("patch-unreadable", node, message);
-                    return None;
-                };
-                let bytes = text.trim().as_bytes().to_vec();
-                let documents = self.documents(&bytes, |layer| layer.inline(node), node)?;
-                (node, bytes, documents)
-            }
-            (None, None) => {
-                self.layer.error("patch-without-content", item, "has neither `path` nor `patch`");
-                return None;
-            }
-            (Some(_), Some(node)) => {
-                self.layer.error("patch-with-two-contents", node, "`path` and `patch` exclude each other");
-                return None;
-            }
-        };
-        match documents.first() {
-            None if bytes.is_empty() && empty == Empty::WithTarget && item.get("target").is_some() => None,
-            None => self.empty(node),
-            Some((_, first)) if first.items().is_some() => {
-                let operations = json6902::operations(first);
-                let operations = self.noted(operations)?;
-                if operations.is_empty() { self.empty(node) } else { Some(Patch::Json(operations)) }
-            }
-            Some(_) => Some(Patch::Merge(self.objects(node, documents)?, Options::default())),
-        }
-    }
-
-    fn empty<T>(&mut self, node: &Node) -> Option<T> {
-        self.layer.error("patch-empty", node, "holds no patch");
-        None
-    }
-
-    /// The documents of a patch; what begins as JSON has to be JSON, as kustomize has it.
-    fn documents(
-        &mut self,
-        bytes: &[u8],
-        parse: impl FnOnce(&mut Layer<'l>) -> Option<Vec<(Origin, Node)>>,
-        node: &Node,
-    ) -> Option<Vec<(Origin, Node)>> {
-        let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
-        if bytes.first() == Some(&b'[') && !is_json() {
-            let message = "a patch that begins with `[` has to be JSON; begin each operation with `- `";
-            self.layer.error("patch-unreadable", node, message);
-            return None;
-        }
-        let before = self.layer.reading.faults.len();
-        let documents = parse(self.layer);
-        self.layer.code_faults(before, "patch-unreadable");
-        documents
-    }
-
-    /// The objects of a patch, lists taken apart; what kustomize ignores is left out.
-    fn objects(&mut self, place: &Node, documents: Vec<(Origin, Node)>) -> Option<Vec<Node>> {
-        let mut objects = Vec::new();
-        let mut waiting: Vec<Node> = documents.into_iter().rev().map(|(_, node)| node).collect();
-        while let Some(mut node) = waiting.pop() {
-            let checked = object_kind(&node);
-            let is_list = self.noted(checked)?.ends_with("List");
-            match is_list {
-                true => waiting.extend(node.take_items("items").into_iter().flatten().rev()),
-                false
-                    if node
-                        .at(&["metadata", "annotations", "config.kubernetes.io/local-config"])
-                        .is_some() => {}
-                false => {
-                    let checked = check_name(&node);
-                    self.noted(checked)?;
-                    objects.push(node);
-                }
-            }
-        }
-        if objects.is_empty() {
-            return self.empty(place);
-        }
-        Some(objects)
     }
 
     fn apply(&mut self, item: &Node, patch: Patch, target: Option<&Target>) {
@@ -271,8 +142,10 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     fn merge(&mut self, at: usize, patch: &Node, options: &Options) {
-        match merge_into(&mut self.resources.resources[at], patch, options) {
-            Err(trouble) => self.note(&trouble, Some(at)),
+        let resource = &mut self.resources.resources[at];
+        let shown = resource.shown();
+        match merge_into(resource, patch, options) {
+            Err(trouble) => self.note(&trouble, Some(&shown)),
             Ok(Merged::Deleted) => self.index.remove(at),
             Ok(Merged::Kept) => self.check_id(at, patch),
         }
@@ -311,13 +184,14 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     fn edit(&mut self, at: usize, operations: &[Operation]) {
+        let shown = self.resources.resources[at].shown();
         let node = &mut self.resources.resources[at].node;
         let edited = json6902::apply(node, operations).and_then(|()| {
             let kind = object_kind(node)?;
             if kind.ends_with("List") { Ok(()) } else { check_name(node) }
         });
         match edited {
-            Err(trouble) => self.note(&trouble, Some(at)),
+            Err(trouble) => self.note(&trouble, Some(&shown)),
             Ok(()) => {
                 metadata_texts(node, &["annotations"]);
                 self.index.update(at, &self.resources.resources[at]);
@@ -399,60 +273,6 @@ fn become_text(node: &mut Node) {
         _ => String::new(),
     };
     *node = Node::of_text(text, node.mark);
-}
-
-/// The kind of an object.
-fn object_kind(node: &Node) -> Result<&str, Trouble> {
-    let bad = |message: String| Trouble { code: "patch-unreadable", mark: node.mark, message, other: None };
-    if !node.is_mapping() {
-        return Err(bad(format!("expected an object or a list of operations, found {}", node.kind_name())));
-    }
-    let kind = node.get("kind").and_then(Node::text).filter(|kind| !kind.is_empty());
-    kind.ok_or_else(|| bad("`kind` is missing".into()))
-}
-
-fn check_name(node: &Node) -> Result<(), Trouble> {
-    match node.at(&["metadata", "name"]).and_then(Node::text) {
-        Some(name) if !name.is_empty() => Ok(()),
-        _ => {
-            let message = "`metadata.name` is missing".into();
-            Err(Trouble { code: "patch-unreadable", mark: node.mark, message, other: None })
-        }
-    }
-}
-
-/// `options` of an item of `patches`.
-fn options(item: &Node) -> Result<Options, Trouble> {
-    let mut options = Options::default();
-    let Some(mut node) = item.get("options").cloned() else { return Ok(options) };
-    read_as_yaml_1_1(&mut node);
-    let bad = |node: &Node, message: String| Trouble {
-        code: "patch-bad-options",
-        mark: node.mark,
-        message,
-        other: None,
-    };
-    if !node.is_mapping() {
-        return Err(bad(&node, format!("`options` is {}; expected a mapping", node.kind_name())));
-    }
-    for entry in node.entries() {
-        let value = match to_json(&entry.value) {
-            serde_json::Value::Bool(value) => value,
-            serde_json::Value::Null => false,
-            _ => {
-                let found = entry.value.kind_name();
-                let message = format!("expected true or false, found {found}");
-                return Err(bad(&entry.value, message));
-            }
-        };
-        let change = if value { Change::Allowed } else { Change::Forbidden };
-        match entry.key.as_str() {
-            "allowNameChange" => options.name = change,
-            "allowKindChange" => options.kind = change,
-            _ => {}
-        }
-    }
-    Ok(options)
 }
 
 #[cfg(test)]

@@ -189,3 +189,54 @@ const EPHEMERAL_CONTAINER: Shape = &[
     list("volumeDevices", &["devicePath"], &[]),
     list("volumeMounts", &["mountPath"], &[]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys of a list in an object of a kind.
+    fn keys(api_version: &str, kind: &str, path: &[&str]) -> Option<&'static [&'static str]> {
+        let mut content = shape_of(api_version, kind).map(Content::Object);
+        for name in path {
+            content = match field(content, name)? {
+                Content::List { keys, .. } if path.last() == Some(name) => return Some(keys),
+                Content::List { items, .. } => Some(Content::Object(items)),
+                object @ Content::Object(_) => Some(object),
+            };
+        }
+        None
+    }
+
+    #[test]
+    fn lists_have_the_keys_of_kubernetes() {
+        let template = ["spec", "template", "spec", "containers", "ports"];
+        for (api_version, kind, path, expected) in [
+            ("apps/v1", "Deployment", &template[..], Some(&["containerPort", "protocol"][..])),
+            ("apps/v1", "DaemonSet", &template[..4], Some(&["name"])),
+            ("apps/v1beta1", "Deployment", &template[..4], None),
+            (
+                "batch/v1",
+                "CronJob",
+                &["spec", "jobTemplate", "spec", "template", "spec", "volumes"],
+                Some(&["name"]),
+            ),
+            ("v1", "Pod", &["spec", "hostAliases"], Some(&["ip"])),
+            ("v1", "Pod", &["spec", "tolerations"], None),
+            ("v1", "Service", &["spec", "ports"], Some(&["port", "protocol"])),
+            ("v1", "ServiceAccount", &["imagePullSecrets"], None),
+            ("v1", "ConfigMap", &["metadata", "ownerReferences"], Some(&["uid"])),
+            ("v1", "ConfigMap", &["metadata", "finalizers"], Some(&[])),
+            ("metal3.io/v1alpha1", "BareMetalHost", &["metadata", "finalizers"], None),
+        ] {
+            assert_eq!(keys(api_version, kind, path), expected, "{api_version} {kind} {path:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_the_cluster_are_those_that_kustomize_knows() {
+        assert!(is_cluster_scoped("", "Namespace") && is_cluster_scoped("storage.k8s.io", "StorageClass"));
+        assert!(!is_cluster_scoped("", "StorageClass") && !is_cluster_scoped("", "Secret"));
+        // younger than the schema
+        assert!(!is_cluster_scoped("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"));
+    }
+}

@@ -91,6 +91,16 @@ struct Reading {
     files: usize,
     /// The way out, where a fault has one.
     hint: Option<&'static str>,
+    emptiness: Emptiness,
+}
+
+/// Whether an input may hold no document.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Emptiness {
+    #[default]
+    Refused,
+    /// Kustomize renders a kustomization of nothing, too.
+    Accepted,
 }
 
 impl Reading {
@@ -149,7 +159,8 @@ impl Reading {
 
     /// The documents, if there are any and nothing was wrong.
     fn finish(mut self, input: &str) -> Result<DocumentSet> {
-        if self.documents.is_empty() && self.faults.is_empty() {
+        let is_refused = self.emptiness == Emptiness::Refused;
+        if self.documents.is_empty() && self.faults.is_empty() && is_refused {
             self.faults.push(files::fault(input, "holds no document"));
         }
         if self.faults.is_empty() {

@@ -9,7 +9,7 @@ use super::read::{self, Refusal};
 use super::resource::ResMap;
 use super::{Layer, RENDER_OUTSIDE, TRANSFORMERS, generators, hash, metadata, nameref, order, vars};
 use crate::error::Fault;
-use crate::site::document::{Reading, files, manifest};
+use crate::site::document::{Emptiness, Reading, files, manifest};
 use crate::site::yaml::{MAX_DEPTH, Node, Origin};
 
 /// One build: from the kustomization that the user named to documents.
@@ -44,6 +44,7 @@ impl<'a> Build<'a> {
         let options = order::Order::read(&mut self.layer(&top));
         let resources = self.stages(&top, ResMap::default());
         if let (Some(options), false) = (options, self.failed(before)) {
+            self.reading.emptiness = Emptiness::Accepted;
             self.finish(resources, &top, &options);
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::merge::{Depth, Outcome, Trouble, fresh, walk};
+use super::merge::{Depth, Outcome, Trouble, drop_directive, fresh, walk};
 use super::schema::{Content, Shape};
 use crate::site::yaml::{Node, Value};
 
@@ -184,26 +184,37 @@ impl Slots {
         let node = match (item, patch) {
             (None, None) => None,
             (Some(item), _) if self.is_same => {
-                let node = fresh(self.nodes[item].clone(), self.content, Depth::Below)?;
+                let node = self.used(item);
+                let node = fresh(node, self.content, Depth::Below)?;
                 return Ok(node.filter(|node| !is_empty(node)).map(|node| {
                     self.nodes[item] = node;
                     item
                 }));
             }
             (Some(item), patch) => {
-                let patch = patch.map(|patch| self.nodes[patch].clone());
+                let patch = patch.map(|patch| self.used(patch));
                 match walk(&mut self.nodes[item], patch, self.content)? {
                     Outcome::Kept => return Ok(Some(item).filter(|&item| !is_empty(&self.nodes[item]))),
                     Outcome::Cleared => None,
                     Outcome::Replaced(node) => Some(node),
                 }
             }
-            (None, Some(patch)) => fresh(self.nodes[patch].clone(), self.content, Depth::Top)?,
+            (None, Some(patch)) => {
+                let patch = self.used(patch);
+                fresh(patch, self.content, Depth::Top)?
+            }
         };
         Ok(node.filter(|node| !is_empty(node)).map(|node| {
             self.nodes.push(node);
             self.nodes.len() - 1
         }))
+    }
+
+    /// An item of the patch; what it says of itself is heeded once, should it be found again.
+    fn used(&mut self, slot: usize) -> Node {
+        let node = self.nodes[slot].clone();
+        drop_directive(&mut self.nodes[slot]);
+        node
     }
 
     /// The first item with these values; empty ones are not compared, unless all are.

@@ -156,14 +156,12 @@ fn specs_of<'k>(item: &'k Node, layer: &mut Layer<'_>) -> Vec<FieldSpec<'k>> {
             None => specs.push(spec),
             Some(true) => {}
             Some(false) => {
-                let message =
-                    format!("`labels.fields`: `{}` has to be created where it is missing", spec.path);
-                let wanted = if spec.missing == Missing::Create {
-                    message
-                } else {
-                    format!("`labels.fields`: `{}` must not be created", spec.path)
+                let should = match spec.missing {
+                    Missing::Create => "has to have",
+                    Missing::Skip => "must not have",
                 };
-                layer.error("conflicting-fields", item, wanted);
+                let message = format!("`labels.fields`: `{}` {should} `create: true`", spec.path);
+                layer.error("conflicting-fields", item, message);
             }
         }
     }

@@ -259,6 +259,12 @@ fn take_directive(patch: &mut Node) -> Result<Directive, Trouble> {
     Ok(directive)
 }
 
+/// Takes a known directive out of a mapping.
+pub(super) fn drop_directive(node: &mut Node) {
+    // one that is not known stays, and is a fault where it is heeded
+    let _ = take_directive(node);
+}
+
 /// The directive of a list is an item with nothing else in it; items that say the same of themselves go
 /// with it, as do empty ones.
 fn take_list_directive(patch: &mut Node) -> Result<Directive, Trouble> {

@@ -119,3 +119,6 @@ impl Layer<'_> {
         found.unwrap_or(self.origin).clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

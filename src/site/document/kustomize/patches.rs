@@ -92,12 +92,12 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// Notes what is wrong, and with which resource if that is not clear from the place.
-    fn note(&mut self, trouble: &Trouble, at: Option<usize>) {
+    fn note(&mut self, trouble: &Trouble, resource: Option<&str>) {
         let mut message = trouble.message.clone();
         if let Some(mark) = trouble.other {
             message.push_str(&format!(", at {}", self.layer.origin_of(mark).at(mark)));
-        } else if let Some(at) = at {
-            message = format!("patching {}: {message}", self.resources.resources[at].shown());
+        } else if let Some(resource) = resource {
+            message = format!("patching {resource}: {message}");
         }
         let fault = self.layer.origin_of(trouble.mark).fault(trouble.mark, message);
         self.layer.reading.faults.push(fault.coded(trouble.code));
@@ -142,8 +142,10 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     fn merge(&mut self, at: usize, patch: &Node, options: &Options) {
-        match merge_into(&mut self.resources.resources[at], patch, options) {
-            Err(trouble) => self.note(&trouble, Some(at)),
+        let resource = &mut self.resources.resources[at];
+        let shown = resource.shown();
+        match merge_into(resource, patch, options) {
+            Err(trouble) => self.note(&trouble, Some(&shown)),
             Ok(Merged::Deleted) => self.index.remove(at),
             Ok(Merged::Kept) => self.check_id(at, patch),
         }
@@ -182,13 +184,14 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     fn edit(&mut self, at: usize, operations: &[Operation]) {
+        let shown = self.resources.resources[at].shown();
         let node = &mut self.resources.resources[at].node;
         let edited = json6902::apply(node, operations).and_then(|()| {
             let kind = object_kind(node)?;
             if kind.ends_with("List") { Ok(()) } else { check_name(node) }
         });
         match edited {
-            Err(trouble) => self.note(&trouble, Some(at)),
+            Err(trouble) => self.note(&trouble, Some(&shown)),
             Ok(()) => {
                 metadata_texts(node, &["annotations"]);
                 self.index.update(at, &self.resources.resources[at]);

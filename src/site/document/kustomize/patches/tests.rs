@@ -68,7 +68,7 @@ fn a_target_selects_by_patterns_and_selectors() {
         ("{kind: P.d, name: a|c}", &["a"]),
         ("{name: ''}", &["a", "a", "b"]),
         ("{group: metal3.io, version: v1.*}", &["a"]),
-        ("{namespace: n}", &[]),
+        ("{namespace: s}", &[]),
         ("{namespace: n.|x}", &["a", "b"]),
         ("{namespace: default}", &["a"]),
         ("{labelSelector: 'tier in (x, y),!z'}", &["a"]),
@@ -233,7 +233,7 @@ fn every_fault_says_what_is_wrong_and_where() {
         (
             item(", target: {kind: Pod, foo: x}"),
             named("a"),
-            "kustomization.yaml:2:49: `foo` is not known in a target [patch-bad-target]",
+            "kustomization.yaml:2:50: `foo` is not known in a target [patch-bad-target]",
         ),
         (
             item(", target: foo"),
@@ -276,9 +276,9 @@ fn every_fault_says_what_is_wrong_and_where() {
             "patch.yaml:4:7 (document 1): a list where the object has a mapping, at base.yaml:4:7 (document 1) [patch-type-conflict]",
         ),
         (
-            item(""),
-            merged("spec: {containers: [x, {name: c}, {}]}"),
-            "patch.yaml:4:21 (document 1): patching Pod \"a\": a string in a list whose items are mappings [patch-type-conflict]",
+            "patches:\n- {patch: '- {op: add, path: /spec/containers/0, value: x}', target: {name: a, kind: Pod}}\n- {path: patch.yaml}\n".into(),
+            merged("spec: {containers: [{name: c}]}"),
+            "kustomization.yaml:3:11: patching Pod \"a\": a string in a list whose items are mappings [patch-type-conflict]",
         ),
         (
             item(""),
@@ -335,7 +335,7 @@ fn every_fault_of_a_json_patch_says_what_is_wrong_and_where() {
         ),
         (
             "{op: remove, path: /metadata/name}",
-            ": patching Pod \"\": `metadata.name` is missing [patch-unreadable]",
+            ": patching Pod \"a\": `metadata.name` is missing [patch-unreadable]",
         ),
     ] {
         let patches = "patches: [{path: patch.yaml, target: {kind: Pod, name: a}}]\n";

@@ -23,7 +23,11 @@ enum Step {
     Every,
     /// `[name=web]`, or `[=web]` for items that are texts themselves. Targets take the value for a
     /// regular expression, which fits anywhere in the text.
-    Item { field: String, value: String, pattern: Regex },
+    Item {
+        field: String,
+        value: String,
+        pattern: Regex,
+    },
 }
 
 /// What is put where a path leads to nothing.
@@ -111,7 +115,9 @@ fn walk(
                 items.push(value);
                 return Ok(());
             }
-            let item = items.get_mut(*index).ok_or_else(|| format!("there are only {count} items"))?;
+            let item = items
+                .get_mut(*index)
+                .ok_or_else(|| format!("item {index} is asked for, and the list has {count}"))?;
             walk(item, rest, there, change)
         }
         (Step::Every, Value::Sequence(items)) => {

@@ -270,6 +270,24 @@ fn a_reference_that_could_mean_several_objects_is_refused() {
 }
 
 #[test]
+fn objects_of_one_name_are_told_apart_by_their_namespaces() {
+    let account = |namespace| {
+        format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: a, namespace: {namespace}}}\n---\n")
+    };
+    let text = format!(
+        "-- site/kustomization.yaml\nnamePrefix: o-\nresources: [a.yaml]\n-- site/a.yaml\n{}{}apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: b}}\nsubjects:\n- name: a",
+        account("x"),
+        account("z")
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "site/a.yaml:13:3 (document 3): \"a\" could mean ServiceAccount \"o-a\" in \"x\" or ServiceAccount \"o-a\" in \"z\" [unclear-reference]"
+        ]
+    );
+}
+
+#[test]
 fn old_spellings_and_any_case_of_fields_are_understood() {
     let text = "-- site/kustomization.yaml\nBases: [../base]\nnameprefix: x-\n-- base/kustomization.yaml\nresources: [a.yaml]\n-- base/a.yaml\n";
     assert!(rendered(&format!("{text}{MAP}")).contains("name: x-a"));
@@ -383,4 +401,27 @@ fn what_is_only_there_for_tools_is_left_out() {
         + "\n---\n"
         + &MAP.replace("{name: a}", "{name: b, annotations: {config.kubernetes.io/local-config: 'true'}}");
     assert_eq!(rendered(&text), "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n");
+}
+
+#[test]
+fn what_is_nested_too_deep_or_multiplies_is_refused() {
+    let deep: String = (0..=128)
+        .map(|n| format!("-- site{}/kustomization.yaml\nresources: [x]\n", "/x".repeat(n)))
+        .collect();
+    let found = faults(&deep);
+    assert!(
+        found[0].ends_with(":1:13: `x` is nested deeper than 128 kustomizations [too-deep]"),
+        "{}",
+        found[0].len()
+    );
+    let maps: String = (0..70).map(|n| MAP.replace("name: a", &format!("name: a{n}")) + "\n---\n").collect();
+    let long = "x".repeat(1 << 20);
+    for field in
+        ["namePrefix: ", "nameSuffix: ", "namespace: ", "commonLabels:\n  a: ", "commonAnnotations:\n  a: "]
+    {
+        let text =
+            format!("-- site/kustomization.yaml\n{field}{long}\nresources: [a.yaml]\n-- site/a.yaml\n{maps}");
+        let found = faults(&text);
+        assert!(found[0].ends_with(": repeated in 70 places, this is too much [too-much]"), "{field}");
+    }
 }

@@ -246,10 +246,7 @@ impl<'a> Composer<'a> {
 
     /// Takes the cost of one copy from the budget.
     fn pay(&mut self, size: Size, mark: Mark) -> Result<(), Trouble> {
-        let budget = &mut *self.budget;
-        budget.copied_nodes = budget.copied_nodes.checked_sub(size.nodes).ok_or_else(|| bomb(mark))?;
-        budget.copied_text = budget.copied_text.checked_sub(size.text).ok_or_else(|| bomb(mark))?;
-        Ok(())
+        self.budget.pay(size.nodes, size.text).ok_or_else(|| bomb(mark))
     }
 }
 

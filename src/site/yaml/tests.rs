@@ -286,3 +286,18 @@ fn five_megabytes_are_read_in_reasonable_time() {
 fn bytes(span: &std::ops::Range<u32>) -> std::ops::Range<usize> {
     span.start as usize..span.end as usize
 }
+
+#[test]
+fn what_is_too_much_is_told_with_its_limit() {
+    let told = |budget: Budget| {
+        let (mut budget, mut faults) = (budget, Vec::new());
+        parse(&Origin::new("f", None), b"a: &a [x, y]\nb: *a\n", &mut budget, &mut faults);
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let bomb = "holds more than 2000000 values or 64 MiB, aliases expanded; a YAML bomb?";
+    assert_eq!(told(Budget { copied_nodes: 5, ..Budget::default() }), [format!("f:2:4: {bomb}")]);
+    assert_eq!(told(Budget { copied_text: 3, ..Budget::default() }), [format!("f:2:4: {bomb}")]);
+    assert_eq!(told(Budget { nodes: 3, ..Budget::default() }), ["f:2:4: holds more than 8000000 values"]);
+    assert_eq!(told(Budget { bytes: 3, ..Budget::default() }), ["f: is larger than 128 MiB"]);
+    assert_eq!(told(Budget::default()), [""; 0]);
+}

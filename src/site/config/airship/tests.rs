@@ -748,7 +748,10 @@ fn the_view_has_todays_spelling() {
 fn the_view_hides_what_is_secret() {
     let text = "
 users:
-  admin: {token: S3C, username: op, client-key-data: S3C, client-key: /path, auth-provider: {config: {x: S3C}}, odd: [S3C]}
+  admin: {token: S3C, username: op, client-key-data: S3C, client-key: /path, auth-provider: {config: {x: S3C}}, odd: [S3C], token:S3C}
+  two: {'S3C 1': {'S3C 2': S3C}, 'S3C 3':}
+  three: S3C
+  four: [S3C]
 auth-infos: [{name: op, user: {password: S3C}}]
 bootstrapInfo:
   b:

@@ -294,6 +294,29 @@ fn configured_selectors_and_keys_replace_the_defaults() {
 }
 
 #[test]
+fn a_secret_without_a_namespace_is_selected_as_a_last_resort() {
+    let configuration = format!("{CONFIGURATION}  userDataSelector: {{name: user, namespace: site}}\n");
+    let with = |namespace: &str, text: &str| {
+        USER_DATA
+            .replace("  name: user\n", &format!("  name: user\n{namespace}"))
+            .replace("#cloud-config", text)
+    };
+    let (here, homeless) = (with("  namespace: site\n", "#!/here"), with("", "#!/homeless"));
+    let elsewhere = with("  namespace: other\n", "#!/elsewhere");
+    let found = |secrets: &[&str]| {
+        let documents = [secrets, &[HOST, NETWORK]].concat();
+        generate_with(&configuration, &documents).map(|it| it.user_data.starts_with(b"#!/here"))
+    };
+    assert_eq!(found(&[&homeless, &here]).ok(), Some(true));
+    assert_eq!(found(&[&homeless, &elsewhere]).ok(), Some(false));
+    assert!(found(&[&elsewhere]).is_err());
+    assert!(found(&[&homeless, &homeless.replace("hunter2", "hunter3")]).is_err());
+    // the README's own example
+    let empty = format!("{CONFIGURATION}  userDataSelector: {{}}\n  networkConfigSelector: {{kind: ''}}\n");
+    assert!(generate_with(&empty, &[USER_DATA, HOST, NETWORK]).is_ok());
+}
+
+#[test]
 fn names_cannot_command_the_terminal() {
     let host = HOST.replace("{name: net, namespace: default}", "{name: \"\\e[31m\", namespace: \"\\e[1m\"}");
     let secret = NETWORK.replace("{name: net}", "{name: \"\\e[2m\"}");

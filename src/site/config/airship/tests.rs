@@ -470,6 +470,8 @@ fn a_configuration_that_is_not_found_is_told_with_all_that_was_tried() {
     }
     home.file(".airship/kubeconfig", "contexts: []\n");
     assert!(home.shown(home.isogen(&text)).contains("~/.airship/kubeconfig (does not have the context)"));
+    let none = home.shown(home.isogen("currentContext: c\ncontexts: {c: {}}\n"));
+    assert!(none.contains("(has no entries) and the phases (the context names no `manifest`) ["), "{none}");
     let none = home.shown(home.isogen(&with_bootstrap("", "")));
     assert!(none.contains("tried `bootstrapInfo` (has no entries) and manifest"), "{none}");
 }

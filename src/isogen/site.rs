@@ -50,7 +50,8 @@ pub struct Site {
 impl Site {
     /// Reads and checks configuration and documents; nothing is written.
     pub fn read(options: &SiteOptions) -> Result<Self> {
-        let (configuration, source) = inputs::inputs(options)?;
+        let (configuration, source) = inputs::inputs(options);
+        let (configuration, source) = (configuration?, source?);
         let reference = reference(&configuration)?;
         let documents = DocumentSet::read(&source)?;
         tracing::info!("Creating cloud-init for ephemeral K8s");

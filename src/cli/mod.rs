@@ -9,6 +9,7 @@ mod log;
 mod output;
 mod progress;
 mod registry;
+mod validate;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -71,6 +72,7 @@ enum Command {
 #[derive(Subcommand)]
 enum Bootstrap {
     Isogen(isogen::IsogenArgs),
+    Validate(validate::ValidateArgs),
 }
 
 /// Shared by the commands that use the rootfs cache.
@@ -129,6 +131,7 @@ fn run(cli: Cli, console: &Console) -> Result<u8> {
     let done = match cli.command {
         Command::Container(command) => return container::run(command),
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Bootstrap(Bootstrap::Validate(args)) => validate::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),

@@ -29,7 +29,7 @@ pub const LEAST: usize = 8;
 /// Bytes of the longest pattern; longer values are several. What a filter holds back is shorter.
 const LONGEST: usize = 512;
 /// Bytes of all patterns. A search for more would take more memory than a run has.
-const MOST: usize = 16 << 20;
+const MOST: usize = 4 << 20;
 
 /// Secret values in all their forms. Found once; clones share them.
 #[derive(Clone, Default)]

@@ -7,9 +7,6 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::{LEAST, LONGEST};
 
-/// What base64(1) and openssl-enc(1) put into a line.
-const WIDTHS: [usize; 2] = [76, 64];
-
 /// The patterns for one value, which has no line break.
 pub(super) fn of_line(value: &str, patterns: &mut BTreeSet<Vec<u8>>) {
     add(value.as_bytes(), patterns);
@@ -29,14 +26,6 @@ pub(super) fn encoded(value: &[u8], patterns: &mut BTreeSet<Vec<u8>>) {
         for text in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             add(&text.as_bytes()[first..last], patterns);
         }
-    }
-}
-
-/// The lines that come of encoding a whole file.
-pub(super) fn encoded_lines(file: &[u8], patterns: &mut BTreeSet<Vec<u8>>) {
-    let text = STANDARD_NO_PAD.encode(file);
-    for width in WIDTHS {
-        text.as_bytes().chunks(width).for_each(|line| add(line, patterns));
     }
 }
 

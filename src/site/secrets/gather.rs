@@ -48,16 +48,11 @@ impl Found {
 
     /// A whole value of a Secret, or a whole file within one.
     fn value(&mut self, key: KeyLook, bytes: &[u8], depth: usize) {
-        let before = self.patterns.len();
         match std::str::from_utf8(bytes) {
             Ok(value) if value.trim().contains('\n') => self.text(key, value, depth),
             Ok(value) => self.line(key, value.trim(), depth),
             // such as a keytab; it is printed only encoded
             Err(_) => forms::encoded(bytes, &mut self.patterns),
-        }
-        // the wrapped lines of an encoded file cut what is secret in it in two
-        if self.patterns.len() > before {
-            forms::encoded_lines(bytes, &mut self.patterns);
         }
     }
 
@@ -159,10 +154,6 @@ impl Found {
             return;
         }
         value.lines().for_each(|line| forms::of_line(line.trim(), &mut self.patterns));
-        if value.trim().contains('\n') {
-            forms::encoded(value.as_bytes(), &mut self.patterns);
-            forms::encoded_lines(value.as_bytes(), &mut self.patterns);
-        }
     }
 }
 

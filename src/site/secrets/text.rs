@@ -130,18 +130,18 @@ fn password_of_url(word: &str) -> Option<&str> {
 /// What the base64 blocks in a text say: the file contents in MIME and in cloud-config.
 pub(super) fn encoded_blocks(text: &str) -> Vec<Vec<u8>> {
     let is_encoded = |line: &str| line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
-    let (mut blocks, mut block) = (Vec::new(), String::new());
+    let (mut found, mut packed) = (Vec::new(), String::new());
     let open = blocks(text).map(|(block, line)| if matches!(block, Block::None) { line } else { "" });
     for line in open.chain([""]) {
-        let goes_on = !block.is_empty() && !line.is_empty();
+        let goes_on = !packed.is_empty() && !line.is_empty();
         if is_encoded(line) && (goes_on || line.len() >= ENCODED_LINE) {
-            block.push_str(line);
-        } else if !block.is_empty() {
-            let block = std::mem::take(&mut block);
-            blocks.extend(STANDARD.decode(&block).or_else(|_| STANDARD_NO_PAD.decode(&block)).ok());
+            packed.push_str(line);
+        } else if !packed.is_empty() {
+            let block = std::mem::take(&mut packed);
+            found.extend(STANDARD.decode(&block).or_else(|_| STANDARD_NO_PAD.decode(&block)).ok());
         }
     }
     let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace();
-    blocks.retain(|decoded| std::str::from_utf8(decoded).is_ok_and(|text| text.chars().all(is_text)));
-    blocks
+    found.retain(|decoded| std::str::from_utf8(decoded).is_ok_and(|text| text.chars().all(is_text)));
+    found
 }

@@ -110,13 +110,16 @@ impl Examination {
     }
 
     /// Adds what a report says; with [`Strictness::Strict`] all of it is an error.
-    fn take(&mut self, mut report: Report, strictness: Strictness) {
-        if strictness == Strictness::Strict {
-            report.errors.append(&mut report.warnings);
-        }
-        self.warnings = report.warnings;
+    fn take(&mut self, report: Report, strictness: Strictness) {
         if !report.errors.is_empty() {
             self.errors.push(cloudinit::refusal(report.errors));
+        }
+        match strictness {
+            Strictness::Strict if !report.warnings.is_empty() => {
+                let doing = "checking the site, with --strict";
+                self.errors.push(Error::faults(ErrorKind::Documents, doing, report.warnings));
+            }
+            _ => self.warnings = report.warnings,
         }
     }
 }

@@ -71,7 +71,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bootstrap {
-    Isogen(isogen::IsogenArgs),
+    Isogen(Box<isogen::IsogenArgs>),
     Validate(validate::ValidateArgs),
 }
 
@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, console: &Console) -> Result<u8> {
     let done = match cli.command {
         Command::Container(command) => return container::run(command),
-        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(*args, cli.debug, console),
         Command::Bootstrap(Bootstrap::Validate(args)) => validate::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Image(command) => image::run(command, console),

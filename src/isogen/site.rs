@@ -75,8 +75,9 @@ impl Examination {
     /// documents.
     pub fn of(options: &SiteOptions) -> Self {
         let mut found = Self::default();
-        let configuration = found.noted(configuration(options));
-        let documents = found.noted(documents(options));
+        let (configuration, documents) = inputs(options);
+        let configuration = found.noted(configuration.and_then(with_reference));
+        let documents = found.noted(documents.and_then(|source| DocumentSet::read(&source)));
         let Some(documents) = documents else { return found.alone(configuration) };
         tracing::info!("Creating cloud-init for ephemeral K8s");
         let mut report = Report::default();
@@ -143,23 +144,20 @@ pub(super) fn faults_of(error: &Error) -> Vec<Fault> {
     }
 }
 
-/// The configuration, and the image in it.
-fn configuration(options: &SiteOptions) -> Result<(IsoConfiguration, Reference)> {
-    let path = options
-        .configuration
-        .as_ref()
-        .ok_or_else(|| missing("no isogen configuration is given", "give it with --conf FILE"))?;
-    let configuration = IsoConfiguration::load(path)?;
-    let reference = reference(&configuration)?;
-    Ok((configuration, reference))
-}
-
-fn documents(options: &SiteOptions) -> Result<DocumentSet> {
-    let source = options.documents.as_ref().ok_or_else(|| {
+/// The configuration and the place of the documents; one may be there without the other.
+fn inputs(options: &SiteOptions) -> (Result<IsoConfiguration>, Result<Source>) {
+    let no_configuration = || missing("no isogen configuration is given", "give it with --conf FILE");
+    let no_documents = || {
         let hint = "name a directory or file with the site's documents, or `-` for standard input";
         missing("no documents are given", hint)
-    })?;
-    DocumentSet::read(source)
+    };
+    let path = options.configuration.as_ref().ok_or_else(no_configuration);
+    (path.and_then(|path| IsoConfiguration::load(path)), options.documents.clone().ok_or_else(no_documents))
+}
+
+fn with_reference(configuration: IsoConfiguration) -> Result<(IsoConfiguration, Reference)> {
+    let reference = reference(&configuration)?;
+    Ok((configuration, reference))
 }
 
 fn missing(what: &str, hint: &str) -> Error {

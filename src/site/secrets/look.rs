@@ -134,7 +134,7 @@ fn is_host(value: &str) -> bool {
 /// Whether a word within a text is most probably a random one: long, and with capitals, small letters
 /// and digits.
 pub(super) fn is_random(word: &str) -> bool {
-    let has = |test: fn(&u8) -> bool| word.as_bytes().iter().any(|byte| test(byte));
+    let has = |test: fn(&u8) -> bool| word.as_bytes().iter().any(test);
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b);
     word.len() >= 20
         && word.bytes().all(inner)

@@ -51,7 +51,7 @@ pub struct Options {
 /// older outputs are back in place. From the first write on, SIGINT, SIGTERM and SIGHUP end it
 /// with [`ErrorKind::Interrupted`].
 pub fn isogen(options: Options) -> Result<PathBuf> {
-    privacy::keep_from_core_files();
+    privacy::keep_to_ourselves();
     let progress = Arc::clone(&options.progress);
     let site = progress.stage(Stage::Site, || Site::read(&options.site))?;
     warn_of_network(&options, &site);

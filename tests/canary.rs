@@ -13,6 +13,9 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use aho_corasick::AhoCorasick;
+use airshipctl::isogen::Strictness;
+use airshipctl::isogen::validate::validate;
+use airshipctl::site::volume::InputsAfter;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::left::{assert_no_mount, assert_nothing_runs, children_of, processes};
@@ -430,4 +433,68 @@ fn what_is_only_checked_is_not_told_either() {
         assert_silent(&output);
     }
     assert_nowhere(&site);
+}
+
+/// What is put into a text to break it: all that means something in YAML.
+const DAMAGE: [&str; 14] = ["", "{", "}", "[", ",", ": ", "\"", "'", "&", "*", "!", "\n", "\t", "- "];
+
+#[test]
+fn no_damage_to_the_documents_makes_a_message_quote_them() {
+    let site = site("");
+    let (whole, mut refused) = (yaml_documents(), 0);
+    let options = airshipctl::isogen::SiteOptions {
+        configuration: Some(site.path("isogen.yaml")),
+        documents: Some(airshipctl::site::document::Source::Path(site.path("damaged.yaml"))),
+        network: None,
+        strictness: Strictness::Lenient,
+        inputs_after: InputsAfter::Remove,
+    };
+    let is_character = |at: &usize| whole.is_char_boundary(*at) && whole.is_char_boundary(at + 1);
+    for (number, at) in (0..whole.len()).step_by(3).filter(is_character).enumerate() {
+        let damage = DAMAGE[number % DAMAGE.len()];
+        let text = format!("{}{damage}{}", &whole[..at], &whole[at + 1..]);
+        fs::write(site.path("damaged.yaml"), &text).unwrap();
+        let found = validate(&options);
+        refused += usize::from(found.code != 0);
+        let told = serde_json::to_string(&found).unwrap();
+        for part in ["oo7Que", "W0aek1theiZ2", "Thoh5eet", "MIIEvQ", "eni7aep", "Xoo4aik", "Yah0ohw"] {
+            assert!(!told.contains(part), "{part} of\n{text}\nis in\n{told}");
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+/// The documents as people write them.
+fn yaml_documents() -> String {
+    let documents = documents();
+    let documents: Vec<serde_json::Value> =
+        documents.split("\n---\n").map(|text| serde_json::from_str(text).unwrap()).collect();
+    let block = |text: &str| text.replace('\n', "\n    ");
+    let user_data = block(documents[0]["stringData"]["userData"].as_str().unwrap());
+    let network = documents[2]["data"]["networkData"].as_str().unwrap();
+    let network = block(&String::from_utf8(STANDARD.decode(network).unwrap()).unwrap());
+    format!(
+        "apiVersion: v1
+kind: Secret
+metadata: {{name: user-data, labels: {{airshipit.org/ephemeral-user-data: 'true'}}}}
+stringData:
+  userData: |
+    {user_data}
+---
+{}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: network}}
+stringData:
+  networkData: |
+    {network}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: bmc}}
+stringData: {{password: {OTHER}}}
+",
+        documents[1]
+    )
 }

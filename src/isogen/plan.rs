@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Options, Site, additional_caches};
+use super::{Options, Site, additional_caches, privacy};
 use crate::error::Result;
 use crate::image::PullPolicy;
 use crate::image::digest::sha256_hex;
@@ -92,6 +92,7 @@ struct OutputPlan {
 
 /// Checks all that a run checks before its first write.
 pub fn plan(options: &Options) -> Result<Plan> {
+    privacy::keep_to_ourselves();
     let site = Site::read(&options.site)?;
     Volume::check(&site.configuration.container.volume.host)?;
     Ok(Plan { version: 1, image: image_plan(options, &site)?, site: SitePlan::of(&site) })

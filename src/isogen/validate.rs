@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::plan::SitePlan;
 use super::site::faults_of;
-use super::{Examination, SiteOptions};
+use super::{Examination, SiteOptions, privacy};
 use crate::error::{Error, ErrorKind, Fault};
 use crate::site::volume::Volume;
 
@@ -65,6 +65,7 @@ impl Finding {
 
 /// Examines a site.
 pub fn validate(options: &SiteOptions) -> Validation {
+    privacy::keep_to_ourselves();
     let Examination { errors, mut warnings, site } = Examination::of(options);
     // the host that runs it may be another one, so that not even `--strict` makes it an error
     warnings.extend(site.as_ref().and_then(|site| volume(&site.configuration.container.volume.host)));

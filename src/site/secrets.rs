@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::error::{Doing, ErrorKind, Result};
 use crate::site::document::DocumentSet;
@@ -28,8 +28,8 @@ pub use filter::Filter;
 pub const LEAST: usize = 8;
 /// Bytes of the longest pattern; longer values are several. What a filter holds back is shorter.
 const LONGEST: usize = 512;
-/// Bytes of all patterns. A search for more would take more memory than a run has.
-const MOST: usize = 4 << 20;
+/// Bytes of all patterns. The search takes some thirty times as much while it is made.
+const MOST: usize = 2 << 20;
 
 /// Secret values in all their forms. Found once; clones share them.
 #[derive(Clone, Default)]
@@ -50,27 +50,33 @@ impl fmt::Debug for SecretValues {
 }
 
 impl SecretValues {
-    /// The values in the site's Secrets and in `files`, which were made from some of them.
+    /// The values in `files`, which is what the builder gets, and in all of the site's Secrets.
     ///
     /// Errors: [`ErrorKind::Internal`] where no search can be made for them.
     pub fn gather(documents: &DocumentSet, files: &[&[u8]]) -> Result<Self> {
-        Self::of(gather::gather(documents, files))
+        let first = gather::of_files(files);
+        let others = gather::of_secrets(documents);
+        let others = others.difference(&first).cloned().collect();
+        Self::of([first, others])
     }
 
-    fn of(patterns: BTreeSet<Vec<u8>>) -> Result<Self> {
+    /// Should they be too many, the last ones are left out.
+    fn of(patterns: [BTreeSet<Vec<u8>>; 2]) -> Result<Self> {
         let mut room = MOST;
         let fits = |pattern: &Vec<u8>| {
             room = room.saturating_sub(pattern.len());
             room > 0
         };
-        let all = patterns.len();
-        let patterns: Vec<Vec<u8>> = patterns.into_iter().take_while(fits).collect();
+        let all: usize = patterns.iter().map(BTreeSet::len).sum();
+        let patterns: Vec<Vec<u8>> = patterns.into_iter().flatten().take_while(fits).collect();
         if patterns.len() < all {
             tracing::warn!("the documents hold more secrets than are filtered from the builder's output");
         }
         let Some(longest) = patterns.iter().map(Vec::len).max() else { return Ok(Self::default()) };
         // overlapping ones are all found, and hidden from the first byte to the last
-        let search = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns);
+        let mut search = AhoCorasick::builder();
+        search.match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::ContiguousNFA));
+        let search = search.build(&patterns);
         let search = search.doing(ErrorKind::Internal, || "preparing to filter secrets".into())?;
         Ok(Self(Some(Arc::new(Patterns { search, longest, count: patterns.len() }))))
     }

@@ -13,22 +13,27 @@ use crate::site::yaml::{self, Budget, Node, Origin, Value};
 /// How often a value may hold an encoded one: user-data with a file that is base64 of another.
 const DEPTH: usize = 4;
 
-/// The patterns of all values found.
-pub(super) fn gather(documents: &DocumentSet, files: &[&[u8]]) -> BTreeSet<Vec<u8>> {
+/// The patterns of the values in these files.
+pub(super) fn of_files(files: &[&[u8]]) -> BTreeSet<Vec<u8>> {
     let mut found = Found::default();
-    documents
-        .documents()
-        .iter()
-        .filter(|document| document.kind() == "Secret")
-        .for_each(|secret| found.document(secret));
     files.iter().for_each(|file| found.value(KeyLook::Open, file, DEPTH));
+    found.patterns
+}
+
+/// The patterns of the values in all Secrets.
+pub(super) fn of_secrets(documents: &DocumentSet) -> BTreeSet<Vec<u8>> {
+    let mut found = Found::default();
+    let secrets = documents.documents().iter().filter(|document| document.kind() == "Secret");
+    secrets.for_each(|secret| found.document(secret));
     found.patterns
 }
 
 /// What has been found so far.
 #[derive(Default)]
-pub(super) struct Found {
+struct Found {
     patterns: BTreeSet<Vec<u8>>,
+    /// For all values together; what is beyond it is looked through as plain text.
+    budget: Budget,
 }
 
 impl Found {
@@ -85,7 +90,7 @@ impl Found {
             self.value(KeyLook::Open, &decoded, depth - 1);
         }
         let (origin, mut ignored) = (Origin::new("", Some(1)), Vec::new());
-        for (_, root) in yaml::parse(&origin, value.as_bytes(), &mut Budget::default(), &mut ignored) {
+        for (_, root) in yaml::parse(&origin, value.as_bytes(), &mut self.budget, &mut ignored) {
             match &root.value {
                 Value::Mapping(_) | Value::Sequence(_) => self.node(KeyLook::Open, &root, depth),
                 Value::Scalar(_) => text::opaque_lines(value, &mut |found| self.secret(found)),

@@ -10,6 +10,7 @@ mod log;
 mod output;
 mod progress;
 mod registry;
+mod validate;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -74,7 +75,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bootstrap {
-    Isogen(isogen::IsogenArgs),
+    Isogen(Box<isogen::IsogenArgs>),
+    Validate(validate::ValidateArgs),
 }
 
 /// Shared by the commands that use the rootfs cache.
@@ -132,7 +134,8 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, console: &Console) -> Result<u8> {
     let done = match cli.command {
         Command::Container(command) => return container::run(command),
-        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(*args, cli.debug, console),
+        Command::Bootstrap(Bootstrap::Validate(args)) => validate::run(args),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => doctor::run(args),
         Command::Image(command) => image::run(command, console),

@@ -8,7 +8,8 @@ use std::process::{Command, Output, Stdio};
 /// Debian's Python, which sees Debian's modules, with cloud-init's modules in its path; it leaves no
 /// compiled files behind.
 pub fn python() -> Command {
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cloud-init/usr/lib/python3/dist-packages");
+    let modules =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cloud-init/usr/lib/python3/dist-packages");
     assert!(modules.join("cloudinit").is_dir(), "cloud-init is unpacked by scripts/setup.sh test");
     // another Python that comes first in PATH would not have the modules that cloud-init needs
     let mut command = Command::new("/usr/bin/python3");

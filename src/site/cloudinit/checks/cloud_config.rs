@@ -3,7 +3,7 @@
 use super::findings::{Findings, Region};
 use super::login::Login;
 use super::types::Kind;
-use super::{Facts, files, host, placeholder, schema};
+use super::{Facts, files, host, placeholder, schema, tabs};
 use crate::error::Fault;
 use crate::site::yaml::{self, Budget, Dialect, Mark, Node, Origin, Style, Value};
 
@@ -56,6 +56,13 @@ pub(super) fn parse(bytes: &[u8], region: Region, findings: &mut Findings) -> Op
         }
     }
     let first = documents.next();
+    // a byte order mark would have kept cloud-init from looking at the text
+    if let Some((_, root)) = first.as_ref().filter(|_| is_sound)
+        && let Some(mark) = std::str::from_utf8(bytes).ok().and_then(|text| tabs::refused(root, text))
+    {
+        let message = "not YAML to cloud-init: a tab that is not in quotes; use spaces";
+        findings.error("cloud-config-syntax", &region, mark, message);
+    }
     if let Some((_, second)) = documents.next() {
         let message = "a second document begins here (---); cloud-init takes one, and ignores all of it";
         findings.error("several-documents", &region, second.mark, message);

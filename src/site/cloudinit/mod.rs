@@ -10,12 +10,14 @@ mod user_data;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Fault};
-use crate::site::config::IsoConfiguration;
+use crate::site::config::{BuilderSection, IsoConfiguration};
 use crate::site::document::{Document, DocumentSet, Selector};
 use crate::site::report::Report;
 use crate::site::yaml::Mark;
 
-pub use network::{NetworkFormat, NetworkSource};
+pub use network::{
+    NetworkFormat, NetworkPlace, NetworkSource, check as check_network, to_v2 as network_to_v2,
+};
 use secret::SecretValue;
 
 pub use node::{EphemeralNode, MacAddress, SecretReference};
@@ -62,9 +64,13 @@ impl CloudInit {
         configuration: &IsoConfiguration,
         report: &mut Report,
     ) -> Option<Self> {
-        let builder = &configuration.builder;
-        let user_data = user_data_of(documents, configuration, report);
-        let host = ephemeral_host(documents, configuration, &mut report.errors);
+        Self::select(documents, &configuration.builder, report)
+    }
+
+    /// As [`CloudInit::generate`], by the selectors of `builder`.
+    pub fn select(documents: &DocumentSet, builder: &BuilderSection, report: &mut Report) -> Option<Self> {
+        let user_data = user_data_of(documents, builder, report);
+        let host = ephemeral_host(documents, builder, &mut report.errors);
         let node = host.map(|host| EphemeralNode::read(host, &mut report.errors));
         let network = host
             .zip(node.as_ref())
@@ -101,10 +107,10 @@ pub fn refusal(faults: Vec<Fault>) -> Error {
 /// The user-data, or faults.
 fn user_data_of(
     documents: &DocumentSet,
-    configuration: &IsoConfiguration,
+    builder: &BuilderSection,
     report: &mut Report,
 ) -> Option<SecretValue> {
-    let selection = &configuration.builder.user_data;
+    let selection = &builder.user_data;
     let selector = of_kind(&selection.selector, "Secret", "airshipit.org/ephemeral-user-data");
     let document = choice::exactly_one(documents, &selector, &mut report.errors)?;
     let user_data = secret::value(document, &selection.key, report)?;
@@ -118,10 +124,10 @@ fn user_data_of(
 /// The BareMetalHost that boots from the ISO, or a fault.
 fn ephemeral_host<'a>(
     documents: &'a DocumentSet,
-    configuration: &IsoConfiguration,
+    builder: &BuilderSection,
     faults: &mut Vec<Fault>,
 ) -> Option<&'a Document> {
-    let selector = &configuration.builder.network_config.selector;
+    let selector = &builder.network_config.selector;
     let selector = of_kind(selector, "BareMetalHost", "airshipit.org/ephemeral-node");
     choice::exactly_one(documents, &selector, faults)
 }

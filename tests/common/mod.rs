@@ -6,6 +6,7 @@ pub mod cache;
 pub mod compiled;
 pub mod docker_registry;
 pub mod faulty;
+pub mod fuzz;
 pub mod guard;
 pub mod http;
 pub mod image;

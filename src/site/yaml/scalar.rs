@@ -2,11 +2,16 @@
 
 use serde_yaml::granit_parser::{ScalarStyle, Tag};
 
-use super::ScalarKind;
+use super::{Dialect, ScalarKind};
 
 /// Follows YAML 1.2's core schema plus the booleans of YAML 1.1 (`yes`, `off`), which kubectl and
 /// kustomize still take for booleans. Fails for tags that no Kubernetes document has.
-pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<ScalarKind, String> {
+pub(super) fn resolve(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    dialect: Dialect,
+) -> Result<ScalarKind, String> {
     let plain = || match style {
         ScalarStyle::Plain => plain_kind(text),
         _ => ScalarKind::String,
@@ -17,6 +22,9 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resu
         Some("null") => Ok(ScalarKind::Null),
         Some("bool") if boolean(text).is_some() => Ok(ScalarKind::Bool),
         Some("int" | "float") if is_number(text) => Ok(ScalarKind::Number),
+        // yaml/constructor.py, SafeConstructor, and cloudinit/safeyaml.py
+        Some("binary" | "python/unicode") if dialect == Dialect::CloudInit => Ok(ScalarKind::String),
+        Some("timestamp") if dialect == Dialect::CloudInit => Ok(plain()),
         Some(name) => Err(format!("the value does not fit its tag `!!{name}`")),
         // the non-specific tag `!` makes a string (YAML 1.2.2, 6.9.1)
         None if tag.handle() == "!" && tag.suffix().is_empty() => Ok(ScalarKind::String),

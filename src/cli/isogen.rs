@@ -119,7 +119,8 @@ pub(super) fn state_dir(given: Option<PathBuf>) -> Result<PathBuf> {
     std::path::absolute(&dir).doing(ErrorKind::Usage, || format!("locating {}", dir.display()))
 }
 
-fn source(mut documents: Vec<PathBuf>) -> Result<Option<Source>> {
+/// Where the documents are, if DOCUMENTS says so.
+pub(super) fn source(mut documents: Vec<PathBuf>) -> Result<Option<Source>> {
     let usage = |text: &str| Error::new(ErrorKind::Usage, text);
     match (documents.pop(), documents.pop()) {
         (Some(only), None) if only.as_os_str() == "-" => Ok(Some(Source::Stdin)),

@@ -3,6 +3,7 @@
 mod completion;
 mod container;
 mod doctor;
+mod document;
 mod image;
 mod isogen;
 mod log;
@@ -53,6 +54,9 @@ enum Command {
     #[command(subcommand)]
     Bootstrap(Bootstrap),
     Doctor(doctor::DoctorArgs),
+    /// Look at the site's documents.
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -130,6 +134,7 @@ fn run(cli: Cli, console: &Console) -> Result<u8> {
         Command::Container(command) => return container::run(command),
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
         Command::Doctor(args) => doctor::run(args),
+        Command::Document(command) => document::run(command),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),

@@ -2,6 +2,7 @@
 
 mod checks;
 mod choice;
+mod export;
 mod meta_data;
 mod network;
 mod node;
@@ -16,6 +17,7 @@ use crate::site::config::{BuilderSection, IsoConfiguration};
 use crate::site::document::{Document, DocumentSet, Selector};
 use crate::site::report::Report;
 
+pub use export::{Part, Reveal, usual_builder};
 pub use network::{
     NetworkFormat, NetworkPlace, NetworkSource, check as check_network, to_v2 as network_to_v2,
 };

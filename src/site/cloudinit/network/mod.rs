@@ -19,7 +19,7 @@ use super::{choice, secret};
 use crate::error::Fault;
 use crate::site::document::{Document, DocumentSet};
 use crate::site::report::Report;
-use crate::site::yaml::{self, Budget, Mark, Node, Origin};
+use crate::site::yaml::{self, Budget, Dialect, Mark, Node, Origin};
 use findings::Findings;
 use model::Network;
 
@@ -112,7 +112,7 @@ pub fn to_v2(bytes: &[u8], place: NetworkPlace<'_>, report: &mut Report) -> Opti
 
 /// The format, and what it says.
 fn read(bytes: &[u8], findings: &mut Findings<'_>) -> Option<(NetworkFormat, Network)> {
-    let root = parse(bytes).map_err(|(mark, why)| findings.error("network-yaml", mark, why)).ok()?;
+    let root = parse(bytes, findings)?;
     let Some(format) = format_of(&root) else {
         let why = "is neither network-config version 1 or 2 nor OpenStack network_data (links and networks)";
         findings.error("network-format", root.mark, why);
@@ -173,19 +173,31 @@ fn missing(documents: &DocumentSet, host: &Document, named: &[&Document], select
     host.fault(place, format!("no document matches {selector}, the network data of {host}; {candidates}"))
 }
 
-/// The only document of a value.
-fn parse(value: &[u8]) -> Result<Node, (Mark, String)> {
-    let mut faults = Vec::new();
-    let parsed = yaml::parse(&Origin::new("", None), value, &mut Budget::default(), &mut faults);
-    if let Some(fault) = faults.into_iter().next() {
-        let mark = fault.at.map_or(Mark::default(), |at| Mark::new(at.line, at.column));
-        return Err((mark, fault.message));
+/// The only document of a value, as PyYAML reads it.
+fn parse(value: &[u8], findings: &mut Findings<'_>) -> Option<Node> {
+    let (origin, mut faults) = (Origin::new("", None), Vec::new());
+    let parsed = yaml::parse_as(Dialect::CloudInit, &origin, value, &mut Budget::default(), &mut faults);
+    let mut is_sound = true;
+    for fault in faults {
+        let mark = fault.at.map_or(Mark::new(1, 1), |at| Mark::new(at.line, at.column));
+        if fault.code.as_deref() == Some("duplicate-key") {
+            findings.warning("duplicate-key", mark, fault.message);
+        } else {
+            is_sound = false;
+            findings.error("network-yaml", mark, fault.message);
+        }
     }
-    match <[_; 1]>::try_from(parsed) {
-        Ok([(_, root)]) => Ok(root),
-        Err(parsed) if parsed.is_empty() => Err((Mark::new(1, 1), "holds nothing".into())),
-        Err(_) => Err((Mark::new(1, 1), "expected one YAML document".into())),
+    let mut documents = parsed.into_iter().map(|(_, root)| root).filter(|_| is_sound);
+    let root = documents.next().filter(|root| !root.is_null());
+    let problem = match (&root, documents.next()) {
+        (Some(_), None) => return root,
+        (None, _) => "holds nothing",
+        (_, Some(_)) => "expected one YAML document",
+    };
+    if is_sound {
+        findings.error("network-yaml", Mark::new(1, 1), problem);
     }
+    None
 }
 
 /// `version` decides where it is given: links and networks beside it would be ignored.
@@ -221,7 +233,9 @@ mod tests {
             ("a: [", None),
             ("version: 2\n---\nversion: 2\n", None),
         ] {
-            let found = parse(text.as_bytes()).ok().and_then(|root| format_of(&root));
+            let (origin, mut report) = (Origin::new("x", None), Report::default());
+            let mut findings = Findings::new(NetworkPlace::File(&origin), &mut report);
+            let found = parse(text.as_bytes(), &mut findings).and_then(|root| format_of(&root));
             assert_eq!(found, expected, "{text}");
         }
     }

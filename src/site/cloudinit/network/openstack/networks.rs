@@ -108,6 +108,8 @@ fn configure(kind: Type, item: &Item<'_>, interface: &mut Interface, findings: &
         Type::Dhcp6 | Type::Slaac | Type::Dhcp6Advertised => interface.dhcp6 = true,
         Type::Static | Type::Static6 => return fixed(kind, item, interface, findings),
     }
+    // cloud-init reads the routes nevertheless, and fails at wrong ones
+    item.items("routes", findings).iter().for_each(|route| drop(read_route(route, findings)));
     for key in ["routes", "dns_nameservers", "dns_search", "gateway"] {
         let is_empty = |node: &Node| node.items().is_some_and(<[Node]>::is_empty) || node.text() == Some("");
         if let Some(node) = item.get(key).filter(|node| !is_empty(node)) {

@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn values_of_any_bytes_are_read_back() {
-        for text in ["a: b\nc: d\n", "a", "a\n\n\n", "", " a\n", "\n", "a\n  b\n\nc", "# x: y\n", "\ttab\n", "é\n"] {
+        for text in
+            ["a: b\nc: d\n", "a", "a\n\n\n", "", " a\n", "\n", "a\n  b\n\nc", "# x: y\n", "\ttab\n", "é\n"]
+        {
             let (origin, mut faults) = (Origin::new("x", None), Vec::new());
             let document = entry("k", text.as_bytes()) + "z: 1\n";
             let parsed = yaml::parse(&origin, document.as_bytes(), &mut Budget::default(), &mut faults);

@@ -320,7 +320,9 @@ fn warnings_name_places_and_no_values() {
     );
     let (warnings, errors) = warned(&[USER_DATA, HOST, NETWORK]);
     assert_eq!((warnings.len(), errors), (1, 0), "{warnings:?}");
-    assert!(warnings[0].starts_with("site.yaml:9:15 (document 1): `userData`: `password`: a password in plain"));
+    assert!(
+        warnings[0].starts_with("site.yaml:9:15 (document 1): `userData`: `password`: a password in plain")
+    );
 }
 
 #[test]

@@ -11,7 +11,9 @@ fn found(user_data: &str) -> Vec<String> {
         .split_inclusive('\n')
         .map(|line| if line == "\n" { line.to_owned() } else { format!("    {line}") })
         .collect();
-    found_in(&format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nstringData:\n  userData: |\n{indented}"))
+    found_in(&format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nstringData:\n  userData: |\n{indented}"
+    ))
 }
 
 /// The same for user-data in base64.

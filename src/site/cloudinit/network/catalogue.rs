@@ -145,13 +145,13 @@ impl Host<'_> {
     /// The host's own address for the boot, for a BareMetalHost without one.
     fn mac(&self, report: &mut Report) -> Option<MacAddress> {
         let mut findings = Findings::new(NetworkPlace::File(self.document.origin()), report);
-        self.fields.mac("macAddress", &mut findings)
+        self.fields.mac_of_document("macAddress", &mut findings)
     }
 
     /// The link's address in `macAddresses`, for cloud-init to find it by.
     fn link_mac(&self, link: &str, findings: &mut Findings<'_>) -> Option<String> {
         let macs = self.fields.section("macAddresses", findings)?;
-        macs.mac(link, findings).map(|mac| mac.to_string())
+        macs.mac_of_document(link, findings).map(|mac| mac.to_string())
     }
 
     /// The network's address in `ipAddresses`, which a static one needs.
@@ -208,18 +208,22 @@ fn merged(
         return None;
     }
     let mut findings = Findings::new(NetworkPlace::File(common.document.origin()), report);
-    let network = openstack::read(&root, &mut findings);
+    let network = openstack::read_below(&root, &common.fields.path, &mut findings);
     network.check(None, &mut findings);
     (report.errors.len() == before).then_some(network)
 }
 
-/// The schema of NetworkCatalogue leaves out an empty `vlan_mac_address`, which cloud-init insists on
-/// in network data.
+/// Makes a link of the catalogue what it would be in network data: the schema of NetworkCatalogue leaves
+/// out an empty `vlan_mac_address`, which cloud-init insists on, and addresses need no quotes here.
 fn complete(link: &mut Node) {
-    let is_vlan = link.get("type").and_then(Node::text) == Some("vlan");
-    if is_vlan && link.get("vlan_mac_address").is_none() {
-        let mark = link.mark;
-        link.set("vlan_mac_address", Node::of_text("", mark));
+    let (mark, is_vlan) = (link.mark, link.get("type").and_then(Node::text) == Some("vlan"));
+    for key in ["ethernet_mac_address", "vlan_mac_address"] {
+        let text = link.get(key).and_then(Node::text).map(str::to_owned);
+        let missing = (is_vlan && key == "vlan_mac_address").then(String::new);
+        if let Some(text) = text.or(missing) {
+            let mark = link.get(key).map_or(mark, |node| node.mark);
+            link.set(key, Node::of_text(text, mark));
+        }
     }
 }
 

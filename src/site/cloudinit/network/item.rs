@@ -133,14 +133,20 @@ impl<'n> Item<'n> {
         value
     }
 
-    /// A MAC address that may be missing or empty.
+    /// A MAC address that may be missing or empty, as cloud-init reads it.
     pub fn mac(&self, key: &str, findings: &mut Findings<'_>) -> Option<MacAddress> {
-        let text = self.text(key, findings).filter(|text| !text.is_empty())?;
-        let path = self.path(key);
         if self.get(key).is_some_and(is_base_60) {
+            let path = self.path(key);
             let message = format!("`{path}`: cloud-init takes it for a number to base 60; put it in quotes");
             findings.error("network-mac-unquoted", self.mark_of(key), message);
         }
+        self.mac_of_document(key, findings)
+    }
+
+    /// A MAC address that may be missing or empty, in a document that cloud-init will not see.
+    pub fn mac_of_document(&self, key: &str, findings: &mut Findings<'_>) -> Option<MacAddress> {
+        let text = self.text(key, findings).filter(|text| !text.is_empty())?;
+        let path = self.path(key);
         MacAddress::parse(text)
             .map_err(|why| findings.error("network-mac", self.mark_of(key), format!("`{path}`: {why}")))
             .ok()
@@ -249,11 +255,7 @@ fn is_base_60(node: &Node) -> bool {
     let mut parts = scalar.text.split(':');
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let first = parts.next().is_some_and(|part| digits(part) && !part.starts_with('0') && !part.is_empty());
-    let below_60 = |part: &str| match part.as_bytes() {
-        [b'0'..=b'9'] => true,
-        [b'0'..=b'5', b'0'..=b'9'] => true,
-        _ => false,
-    };
+    let below_60 = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
     scalar.style == Style::Plain && first && scalar.text.contains(':') && parts.all(below_60)
 }
 

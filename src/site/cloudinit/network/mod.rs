@@ -25,6 +25,9 @@ use model::Network;
 
 pub use findings::NetworkPlace;
 
+/// Kubernetes refuses larger Secrets. What is below it can be checked in reasonable time.
+const MAX_BYTES: usize = 1 << 20;
+
 /// Where the network configuration came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkSource {
@@ -112,6 +115,11 @@ pub fn to_v2(bytes: &[u8], place: NetworkPlace<'_>, report: &mut Report) -> Opti
 
 /// The format, and what it says.
 fn read(bytes: &[u8], findings: &mut Findings<'_>) -> Option<(NetworkFormat, Network)> {
+    if bytes.len() > MAX_BYTES {
+        let message = "is larger than 1 MiB, the most that a Secret holds";
+        findings.error("network-too-large", Mark::new(1, 1), message);
+        return None;
+    }
     let root = parse(bytes, findings)?;
     let Some(format) = format_of(&root) else {
         let why = "is neither network-config version 1 or 2 nor OpenStack network_data (links and networks)";

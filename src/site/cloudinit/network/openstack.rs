@@ -4,7 +4,7 @@
 mod links;
 pub(super) mod networks;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::findings::Findings;
 use super::item::{Item, ip};
@@ -13,7 +13,12 @@ use crate::site::yaml::{Mark, Node};
 
 /// Reads the document. What is wrong is in the findings; the rest is in the result.
 pub(super) fn read(root: &Node, findings: &mut Findings<'_>) -> Network {
-    let Some(root) = Item::of(root, "", findings) else { return Network::default() };
+    read_below(root, "", findings)
+}
+
+/// As [`read`], of links, networks and services that stand at `path` of another document.
+pub(super) fn read_below(root: &Node, path: &str, findings: &mut Findings<'_>) -> Network {
+    let Some(root) = Item::of(root, path, findings) else { return Network::default() };
     root.warn_unknown(|key| ["links", "networks", "services"].contains(&key), findings);
     let mut links = links::read(&root, findings);
     networks::add(&root, &mut links, findings);
@@ -108,12 +113,24 @@ pub(super) fn give_dns(dns: Dns, mark: Mark, interfaces: &mut [Interface], findi
     }
 }
 
-/// A name that no interface has yet, made from `wanted`.
-fn unique(wanted: String, taken: &mut HashSet<String>) -> String {
-    let numbered = (2..).map(|number| format!("{wanted}-{number}"));
-    let name = std::iter::once(wanted.clone()).chain(numbered).find(|name| !taken.contains(name));
-    // the numbers do not end before a free one is found
-    let name = name.unwrap_or(wanted);
-    taken.insert(name.clone());
-    name
+/// The names of interfaces, each given once.
+#[derive(Default)]
+struct Names {
+    taken: HashSet<String>,
+    /// How often a name was wanted: counting from 1 each time would take long where all want the same.
+    wanted: HashMap<String, usize>,
+}
+
+impl Names {
+    /// A name that no interface has yet: `wanted` or that with a number.
+    fn unique(&mut self, wanted: &str) -> String {
+        let count = self.wanted.entry(wanted.to_owned()).or_default();
+        loop {
+            *count += 1;
+            let name = if *count == 1 { wanted.to_owned() } else { format!("{wanted}-{count}") };
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
 }

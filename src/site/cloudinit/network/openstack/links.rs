@@ -6,7 +6,7 @@ use super::super::bond;
 use super::super::findings::Findings;
 use super::super::item::{Item, check_name, is_interface_name};
 use super::super::model::{Interface, Kind, Placed};
-use super::unique;
+use super::Names;
 
 /// A link's `id`, by which networks refer to it, and what becomes of it.
 pub(super) struct Link {
@@ -64,8 +64,8 @@ struct Raw<'n> {
 enum Reference {
     /// The name of its interface.
     Name(String),
-    /// A name that no interface has.
-    Lost,
+    /// A name that no interface has; the one that it should be.
+    Lost(String),
 }
 
 type References<'n> = HashMap<&'n str, Reference>;
@@ -109,12 +109,13 @@ fn raws<'n>(items: Vec<Item<'n>>, findings: &mut Findings<'_>) -> Vec<Raw<'n>> {
 
 /// Links without a name are called by their ids, as far as those are names.
 fn name_the_rest(raws: &mut [Raw<'_>]) {
-    let mut taken: HashSet<String> = raws.iter().map(|raw| raw.name.clone()).collect();
+    let taken = raws.iter().map(|raw| raw.name.clone()).collect();
+    let mut taken = Names { taken, ..Names::default() };
     let is_name =
         |id: &str| id.len() <= 63 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     for raw in raws.iter_mut().filter(|raw| raw.kind == Type::Physical && raw.name.is_empty()) {
         let wanted = if is_name(raw.id) { raw.id } else { "link" };
-        raw.name = unique(wanted.to_owned(), &mut taken);
+        raw.name = taken.unique(wanted);
     }
     let names: HashMap<_, _> = raws.iter().map(|raw| (raw.id, (raw.name.clone(), raw.is_named()))).collect();
     for raw in raws.iter_mut().filter(|raw| raw.kind == Type::Vlan) {
@@ -127,7 +128,7 @@ fn name_the_rest(raws: &mut [Raw<'_>]) {
         raw.name = format!("{name}.{number}");
         // the name is not ours to find fault with where the kernel's is not known
         if !is_named && !is_interface_name(&raw.name) {
-            raw.name = unique(format!("vlan{number}"), &mut taken);
+            raw.name = taken.unique(&format!("vlan{number}"));
         }
     }
 }
@@ -163,7 +164,7 @@ impl Raw<'_> {
                 && format!("{}.{}", text("vlan_link"), text("vlan_id")) == self.name
         };
         match self.kind {
-            Type::Vlan if !same() => Reference::Lost,
+            Type::Vlan if !same() => Reference::Lost(self.name.clone()),
             _ => Reference::Name(self.name.clone()),
         }
     }
@@ -253,14 +254,14 @@ impl Raw<'_> {
 fn refer(names: &References<'_>, id: &str, place: Placed<()>, findings: &mut Findings<'_>) -> Placed<String> {
     let name = match names.get(id) {
         Some(Reference::Name(name)) => name.clone(),
-        Some(Reference::Lost) => {
+        Some(Reference::Lost(name)) => {
             let message = format!(
                 "`{}`: cloud-init 22.4 cannot refer to a VLAN unless the link below it has a name, the same as its id",
                 place.path
             );
             findings.error("network-vlan-name", place.mark, message);
             // no second error for the same reference
-            id.to_owned()
+            name.clone()
         }
         None => String::new(),
     };

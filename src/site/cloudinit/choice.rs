@@ -41,7 +41,7 @@ pub(super) fn in_plain_text<'a>(document: &'a Document, faults: &mut Vec<Fault>)
     if node.get("sops").is_none() && !node.any_text(&|text| text.contains("ENC[AES256_GCM,")) {
         return Some(document);
     }
-    faults.push(document.fault(node, format!("{ENCRYPTED}: {document}")).coded("encrypted"));
+    faults.push(document.fault(node, format!("{ENCRYPTED}: {document}")).coded("sops-encrypted"));
     None
 }
 

@@ -79,7 +79,7 @@ pub(super) fn value(document: &Document, key: &str, report: &mut Report) -> Opti
         }
         Err(message) => {
             let fault = document.fault(found, format!("{}: {message}", key_name(key)));
-            report.errors.push(if message == ENCRYPTED { fault.coded("encrypted") } else { fault });
+            report.errors.push(if message == ENCRYPTED { fault.coded("sops-encrypted") } else { fault });
             None
         }
     }

@@ -17,14 +17,19 @@ pub(super) fn resolve(
         _ => ScalarKind::String,
     };
     let Some(tag) = tag else { return Ok(plain()) };
+    if dialect == Dialect::CloudInit {
+        // yaml/constructor.py, SafeConstructor, and cloudinit/safeyaml.py
+        match tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() {
+            Some("binary" | "python/unicode") => return Ok(ScalarKind::String),
+            Some("timestamp") => return Ok(plain()),
+            _ => {}
+        }
+    }
     match tag.core_suffix() {
         Some("str") => Ok(ScalarKind::String),
         Some("null") => Ok(ScalarKind::Null),
         Some("bool") if boolean(text).is_some() => Ok(ScalarKind::Bool),
         Some("int" | "float") if is_number(text) => Ok(ScalarKind::Number),
-        // yaml/constructor.py, SafeConstructor, and cloudinit/safeyaml.py
-        Some("binary" | "python/unicode") if dialect == Dialect::CloudInit => Ok(ScalarKind::String),
-        Some("timestamp") if dialect == Dialect::CloudInit => Ok(plain()),
         Some(name) => Err(format!("the value does not fit its tag `!!{name}`")),
         // the non-specific tag `!` makes a string (YAML 1.2.2, 6.9.1)
         None if tag.handle() == "!" && tag.suffix().is_empty() => Ok(ScalarKind::String),

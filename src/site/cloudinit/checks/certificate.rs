@@ -107,6 +107,10 @@ impl Search<'_> {
     }
 
     fn block(&self, label: &str, body: &str, is_closed: bool) -> Vec<Trouble> {
+        if label.contains("-----") {
+            let message = "a certificate or key whose line breaks are gone; write it as a block with |";
+            return vec![Trouble::Error("certificate-unparsable", message.into())];
+        }
         let what = match label {
             "CERTIFICATE" => "a certificate",
             _ if label.ends_with("PRIVATE KEY") => "a private key",

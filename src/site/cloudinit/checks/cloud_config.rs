@@ -3,7 +3,7 @@
 use super::findings::{Findings, Region};
 use super::login::Login;
 use super::types::Kind;
-use super::{Facts, files, host, placeholder, schema};
+use super::{Facts, files, host, placeholder, schema, tabs};
 use crate::error::Fault;
 use crate::site::yaml::{self, Budget, Dialect, Mark, Node, Origin, Style, Value};
 
@@ -18,15 +18,10 @@ pub(super) enum Access {
 /// Parses and checks it; `None` where it cannot be read.
 pub(super) fn check(bytes: &[u8], region: Region, facts: &Facts, findings: &mut Findings) -> Option<Access> {
     let root = parse(bytes, region, findings)?;
-    if !root.is_mapping() {
-        match root.is_null() {
-            true => findings.warning("cloud-config-empty", &region, root.mark, "an empty cloud-config"),
-            false => {
-                let message = format!("cloud-config: expected a mapping, found {}", Kind::of(&root).name());
-                findings.error("cloud-config-not-a-mapping", &region, root.mark, &message);
-            }
-        }
-        return Some(Access::None);
+    if !root.is_mapping() && !root.is_null() {
+        let message = format!("cloud-config: expected a mapping, found {}", Kind::of(&root).name());
+        findings.error("cloud-config-not-a-mapping", &region, root.mark, &message);
+        return None;
     }
     if root.entries().is_empty() {
         findings.warning("cloud-config-empty", &region, root.mark, "an empty cloud-config");
@@ -60,8 +55,14 @@ pub(super) fn parse(bytes: &[u8], region: Region, findings: &mut Findings) -> Op
             }
         }
     }
-    is_sound &= printable(bytes, region, findings);
     let first = documents.next();
+    // a byte order mark would have kept cloud-init from looking at the text
+    if let Some((_, root)) = first.as_ref().filter(|_| is_sound)
+        && let Some(mark) = std::str::from_utf8(bytes).ok().and_then(|text| tabs::refused(root, text))
+    {
+        let message = "not YAML to cloud-init: a tab that is not in quotes; use spaces";
+        findings.error("cloud-config-syntax", &region, mark, message);
+    }
     if let Some((_, second)) = documents.next() {
         let message = "a second document begins here (---); cloud-init takes one, and ignores all of it";
         findings.error("several-documents", &region, second.mark, message);
@@ -78,26 +79,6 @@ pub(super) fn parse(bytes: &[u8], region: Region, findings: &mut Findings) -> Op
 
 fn mark_of(fault: &Fault) -> Mark {
     fault.at.as_ref().map_or(Mark::default(), |at| Mark::new(at.line, at.column))
-}
-
-/// PyYAML refuses a text with control characters in it (yaml/reader.py, NON_PRINTABLE); what is no
-/// UTF-8 was found before.
-fn printable(bytes: &[u8], region: Region, findings: &mut Findings) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let is_refused = |c: char| {
-        let is_low = c < ' ' && !matches!(c, '\t' | '\n' | '\r');
-        is_low || ('\u{7f}'..'\u{a0}').contains(&c) && c != '\u{85}' || matches!(c, '\u{fffe}' | '\u{ffff}')
-    };
-    let found = text
-        .lines()
-        .enumerate()
-        .find_map(|(index, line)| Some(Mark::new(index + 1, line.chars().position(is_refused)? + 1)));
-    // a NUL byte is refused by our parser as well
-    if let Some(mark) = found.filter(|_| !bytes.contains(&0)) {
-        let message = "not YAML to cloud-init: a control character";
-        findings.error("cloud-config-syntax", &region, mark, message);
-    }
-    found.is_none()
 }
 
 /// PyYAML has no constructor for the value `=` of YAML 1.1, and fails.
@@ -119,17 +100,38 @@ fn equals_signs(node: &Node, region: Region, findings: &mut Findings) {
 fn ciphertext(root: &Node, region: Region, findings: &mut Findings) {
     let sops = root.entries().iter().find(|entry| entry.key == "sops" && entry.value.is_mapping());
     if let Some(entry) = sops {
-        findings.error("encrypted", &region, entry.key_mark, super::super::choice::ENCRYPTED);
+        findings.error("sops-encrypted", &region, entry.key_mark, super::super::choice::ENCRYPTED);
     }
 }
 
-/// `oneOf` of the schema: a user has a name, of this system or of snap's.
+/// What the schema says by alternatives: a user has a name, of this system or of snap's.
 fn users(root: &Node, region: Region, findings: &mut Findings) {
-    for (index, user) in root.get("users").and_then(Node::items).into_iter().flatten().enumerate() {
-        let has = |key: &str| user.entries().iter().any(|entry| entry.key == key);
-        if user.is_mapping() && !has("name") && !has("snapuser") {
-            let message = format!("`users[{index}]`: `name` is missing");
+    let listed = root.get("users").and_then(Node::items).into_iter().flatten();
+    let named = listed.enumerate().map(|(index, user)| (format!("users[{index}]"), user));
+    for (name, user) in named.chain(root.get("user").map(|user| ("user".to_owned(), user))) {
+        if user.is_mapping() && !has(user, "name") && !has(user, "snapuser") {
+            let message = format!("`{name}`: `name` is missing");
             findings.error("missing-field", &region, user.mark, &message);
         }
     }
+    let passwords = root.at(&["chpasswd", "users"]).and_then(Node::items).into_iter().flatten();
+    for (index, user) in passwords.enumerate().filter(|(_, user)| user.is_mapping()) {
+        let name = format!("chpasswd.users[{index}]");
+        match (user.get("type").and_then(Node::text) == Some("RANDOM"), has(user, "password")) {
+            (false, false) => {
+                let message = format!("`{name}`: `password` is missing");
+                findings.error("missing-field", &region, user.mark, &message);
+            }
+            (true, true) => {
+                let message = format!("`{name}`: `password` is ignored with type RANDOM");
+                findings.warning("unknown-field", &region, user.mark, &message);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the key is there, with a value or without.
+fn has(node: &Node, key: &str) -> bool {
+    node.entries().iter().any(|entry| entry.key == key)
 }

@@ -73,7 +73,7 @@ impl<'a> File<'a> {
                     "`{}.permissions`: expected an octal number like \"0640\"; cloud-init would use 0644",
                     self.name
                 );
-                findings.error("permissions", &self.region, node.mark, &message);
+                findings.error("file-permissions", &self.region, node.mark, &message);
                 DEFAULT_MODE
             }),
             // a wrong type, which has been told
@@ -107,7 +107,7 @@ impl<'a> File<'a> {
         }
         let Ok(text) = std::str::from_utf8(&bytes) else { return };
         if text.contains("ENC[AES256_GCM,") {
-            return tell("encrypted", super::super::choice::ENCRYPTED);
+            return tell("sops-encrypted", super::super::choice::ENCRYPTED);
         }
         let region = if is_base64 { region.decoded() } else { region };
         let readers = if mode & 0o004 == 0 { Readers::Few } else { Readers::All };

@@ -14,6 +14,7 @@ mod placeholder;
 mod schema;
 mod shape;
 mod spelling;
+mod tabs;
 mod types;
 
 use cloud_config::Access;

@@ -22,6 +22,8 @@ pub(super) enum Shape {
     /// `false` alone.
     Off,
     Whole,
+    /// An integer that is not negative.
+    Natural,
     /// A string, one of these.
     OneOf(&'static [&'static str]),
     /// A string that passes, and what one that passes looks like.
@@ -30,6 +32,8 @@ pub(super) enum Shape {
     Table(&'static Table),
     /// Any keys, all with such values.
     Dict(&'static Shape),
+    /// A mapping with something in it.
+    Filled(&'static Shape),
     /// The first one that fits the kind of the value.
     Either(&'static [Shape]),
 }
@@ -40,20 +44,10 @@ pub(super) struct Count {
     pub most: usize,
 }
 
-/// A mapping with known keys.
+/// A mapping with known keys; others are ignored by whoever reads it.
 pub(super) struct Table {
     pub fields: &'static [(&'static str, Shape)],
     pub required: &'static [&'static str],
-    pub others: Others,
-}
-
-/// What other keys of a mapping mean.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
-    /// They may be anything.
-    Free,
-    /// Nothing reads them.
-    Ignored,
 }
 
 pub(super) const ANY: Count = Count { least: 0, most: usize::MAX };
@@ -103,9 +97,9 @@ impl Shape {
             Self::Text | Self::Word | Self::OneOf(_) | Self::Like(..) => "a string".into(),
             Self::Flag | Self::Switch => "a boolean".into(),
             Self::Off => "false".into(),
-            Self::Whole => "an integer".into(),
+            Self::Whole | Self::Natural => "an integer".into(),
             Self::List(..) => "a list".into(),
-            Self::Table(_) | Self::Dict(_) => "a mapping".into(),
+            Self::Table(_) | Self::Dict(_) | Self::Filled(_) => "a mapping".into(),
             Self::Either(shapes) => {
                 let mut names: Vec<String> = shapes.iter().map(Self::name).collect();
                 names.dedup();
@@ -122,9 +116,9 @@ impl Shape {
             Self::Text | Self::Word | Self::OneOf(_) | Self::Like(..) => kind == Kind::Text,
             Self::Flag | Self::Switch => matches!(kind, Kind::Bool(_)),
             Self::Off => kind == Kind::Bool(false),
-            Self::Whole => matches!(kind, Kind::Whole | Kind::Sexagesimal),
+            Self::Whole | Self::Natural => matches!(kind, Kind::Whole | Kind::Sexagesimal),
             Self::List(..) => kind == Kind::List,
-            Self::Table(_) | Self::Dict(_) => kind == Kind::Map,
+            Self::Table(_) | Self::Dict(_) | Self::Filled(_) => kind == Kind::Map,
             Self::Either(shapes) => {
                 return shapes
                     .iter()
@@ -221,6 +215,15 @@ impl Shapes<'_, '_> {
                     self.check(&entry.value, value, &Path::Key(path, &entry.key));
                 }
             }
+            (Shape::Natural, Value::Scalar(scalar)) if scalar.text.starts_with('-') => {
+                let message = format!("`{path}`: is negative");
+                self.findings.error("wrong-value", &self.region, node.mark, &message);
+            }
+            (Shape::Filled(_), Value::Mapping(entries)) if entries.is_empty() => {
+                let message = format!("`{path}`: is empty");
+                self.findings.warning("empty-value", &self.region, node.mark, &message);
+            }
+            (Shape::Filled(inner), _) => self.contents(node, inner, path),
             (Shape::Table(table), Value::Mapping(_)) => self.table(node, table, path),
             _ => {}
         }
@@ -246,12 +249,13 @@ impl Shapes<'_, '_> {
             missing.remove(entry.key.as_str());
             match table.fields.iter().find(|(key, _)| *key == entry.key) {
                 Some((key, shape)) => self.check(&entry.value, shape, &Path::Key(path, key)),
-                None if table.others == Others::Free || self.findings.is_full("unknown-field") => {}
                 None => {
                     let known = table.fields.iter().map(|(key, _)| *key);
-                    let near = suggestion(&entry.key, known);
-                    let key = key_name(&entry.key);
-                    let message = format!("`{path}`: unknown key {key}, which cloud-init ignores{near}");
+                    let near = match self.findings.is_full("unknown-field") {
+                        true => String::new(),
+                        false => suggestion(&entry.key, known),
+                    };
+                    let message = format!("`{path}`: {}{near}", unknown(&entry.key));
                     self.findings.warning("unknown-field", &self.region, entry.key_mark, &message);
                 }
             }
@@ -260,5 +264,13 @@ impl Shapes<'_, '_> {
             let message = format!("`{path}`: `{key}` is missing");
             self.findings.error("missing-field", &self.region, node.mark, &message);
         }
+    }
+}
+
+/// That nothing reads a key.
+pub(super) fn unknown(key: &str) -> String {
+    match key_name(key) {
+        name if name.starts_with('`') => format!("unknown key {name}, which cloud-init ignores"),
+        _ => "an unknown key, which cloud-init ignores".into(),
     }
 }

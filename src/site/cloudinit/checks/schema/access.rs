@@ -1,6 +1,6 @@
 //! Users, groups, passwords and SSH keys.
 
-use super::super::shape::{ANY, Others, SOME, SOME_TEXTS, Shape, TEXTS, Table};
+use super::super::shape::{ANY, SOME, SOME_TEXTS, Shape, TEXTS, Table};
 
 pub(super) const KEYS: &[(&str, Shape)] = &[
     ("users", Shape::Either(&[Shape::List(&USERS_ITEM, SOME), Shape::Text, Shape::Dict(&Shape::Any)])),
@@ -60,7 +60,6 @@ const USER: Shape = Shape::Table(&Table {
     ],
     // or `snapuser`, which is looked at where users are
     required: &[],
-    others: Others::Ignored,
 });
 const CHPASSWD: Table = Table {
     fields: &[
@@ -72,7 +71,6 @@ const CHPASSWD: Table = Table {
         ),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const PASSWORD: Shape = Shape::Table(&Table {
     fields: &[
@@ -81,7 +79,6 @@ const PASSWORD: Shape = Shape::Table(&Table {
         ("password", Shape::Text),
     ],
     required: &["name"],
-    others: Others::Ignored,
 });
 const HOST_KEYS: Table = Table {
     fields: &[
@@ -99,18 +96,10 @@ const HOST_KEYS: Table = Table {
         ("rsa_certificate", Shape::Text),
     ],
     required: &[],
-    others: Others::Ignored,
 };
-const PUBLISHED: Table = Table {
-    fields: &[("enabled", Shape::Flag), ("blacklist", TEXTS)],
-    required: &[],
-    others: Others::Ignored,
-};
-const CONSOLE: Table = Table {
-    fields: &[("emit_keys_to_console", Shape::Flag)],
-    required: &["emit_keys_to_console"],
-    others: Others::Ignored,
-};
+const PUBLISHED: Table = Table { fields: &[("enabled", Shape::Flag), ("blacklist", TEXTS)], required: &[] };
+const CONSOLE: Table =
+    Table { fields: &[("emit_keys_to_console", Shape::Flag)], required: &["emit_keys_to_console"] };
 
 /// `YYYY-MM-DD`, as Python's `date.fromisoformat` reads it; how long a month is is left to it.
 fn is_day(text: &str) -> bool {

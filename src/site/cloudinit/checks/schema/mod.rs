@@ -7,9 +7,9 @@ mod storage;
 mod system;
 
 use super::findings::{Findings, Region};
-use super::shape::{Path, Shape, Shapes};
+use super::shape::{Path, Shape, Shapes, unknown};
 use super::spelling::suggestion;
-use crate::site::yaml::{Node, key_name};
+use crate::site::yaml::Node;
 
 /// Top-level keys and their values, by area.
 const AREAS: [&[(&str, Shape)]; 5] = [access::KEYS, packages::KEYS, storage::KEYS, system::KEYS, OTHERS];
@@ -59,10 +59,13 @@ pub(super) fn check(root: &Node, region: Region, findings: &mut Findings) {
             Some((key, shape)) => {
                 Shapes { region, findings }.check(&entry.value, shape, &Path::Key(&Path::Root, key));
             }
-            None if findings.is_full("unknown-cloud-config-key") => {}
             None => {
-                let near = suggestion(&entry.key, known.map(|(key, _)| *key));
-                let message = format!("unknown key {}, which cloud-init ignores{near}", key_name(&entry.key));
+                // what is only counted needs no comparing
+                let near = match findings.is_full("unknown-cloud-config-key") {
+                    true => String::new(),
+                    false => suggestion(&entry.key, known.map(|(key, _)| *key)),
+                };
+                let message = format!("{}{near}", unknown(&entry.key));
                 findings.warning("unknown-cloud-config-key", &region, entry.key_mark, &message);
             }
         }

@@ -1,6 +1,6 @@
 //! Packages and where they come from.
 
-use super::super::shape::{Count, Others, SOME, SOME_TEXTS, Shape, Table};
+use super::super::shape::{Count, SOME, SOME_TEXTS, Shape, Table};
 
 pub(super) const KEYS: &[(&str, Shape)] = &[
     ("packages", Shape::List(&PACKAGE, SOME)),
@@ -10,7 +10,7 @@ pub(super) const KEYS: &[(&str, Shape)] = &[
     ("apt_update", Shape::Switch),
     ("apt_upgrade", Shape::Switch),
     ("apt_reboot_if_required", Shape::Switch),
-    ("apt", Shape::Table(&APT)),
+    ("apt", Shape::Filled(&Shape::Table(&APT))),
     (
         "apt_pipelining",
         Shape::Either(&[Shape::Whole, Shape::Flag, Shape::OneOf(&["none", "unchanged", "os"])]),
@@ -27,8 +27,8 @@ pub(super) const KEYS: &[(&str, Shape)] = &[
     ("apt_preserve_sources_list", Shape::Any),
     ("apt_custom_sources_list", Shape::Any),
     ("add_apt_repo_match", Shape::Any),
-    ("ca_certs", Shape::Table(&AUTHORITIES)),
-    ("ca-certs", Shape::Table(&AUTHORITIES)),
+    ("ca_certs", Shape::Filled(&Shape::Table(&AUTHORITIES))),
+    ("ca-certs", Shape::Filled(&Shape::Table(&AUTHORITIES))),
     ("yum_repo_dir", Shape::Text),
 ];
 
@@ -42,17 +42,16 @@ const APT: Table = Table {
         ("primary", MIRRORS),
         ("security", MIRRORS),
         ("add_apt_repo_match", Shape::Text),
-        ("debconf_selections", Shape::Dict(&Shape::Text)),
+        ("debconf_selections", Shape::Filled(&Shape::Dict(&Shape::Text))),
         ("sources_list", Shape::Text),
         ("conf", Shape::Text),
         ("proxy", Shape::Text),
         ("http_proxy", Shape::Text),
         ("https_proxy", Shape::Text),
         ("ftp_proxy", Shape::Text),
-        ("sources", Shape::Dict(&SOURCE)),
+        ("sources", Shape::Dict(&Shape::Filled(&SOURCE))),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const MIRRORS: Shape = Shape::List(
     &Shape::Table(&Table {
@@ -66,7 +65,6 @@ const MIRRORS: Shape = Shape::List(
             ("keyserver", Shape::Text),
         ],
         required: &["arches"],
-        others: Others::Ignored,
     }),
     SOME,
 );
@@ -80,10 +78,8 @@ const SOURCE: Shape = Shape::Table(&Table {
         ("append", Shape::Flag),
     ],
     required: &[],
-    others: Others::Ignored,
 });
 const AUTHORITIES: Table = Table {
     fields: &[("remove_defaults", Shape::Flag), ("remove-defaults", Shape::Flag), ("trusted", SOME_TEXTS)],
     required: &[],
-    others: Others::Ignored,
 };

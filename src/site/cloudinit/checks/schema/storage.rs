@@ -1,6 +1,6 @@
 //! Disks, file systems, mounts and files.
 
-use super::super::shape::{ANY, Count, Others, SOME, Shape, TEXTS, Table};
+use super::super::shape::{ANY, Count, SOME, Shape, TEXTS, Table};
 
 pub(super) const KEYS: &[(&str, Shape)] = &[
     ("write_files", Shape::List(&FILE, SOME)),
@@ -29,7 +29,6 @@ const FILE: Shape = Shape::Table(&Table {
         ("defer", Shape::Flag),
     ],
     required: &["path"],
-    others: Others::Ignored,
 });
 const ENCODINGS: &[&str] =
     &["text/plain", "b64", "base64", "gz", "gzip", "gz+b64", "gz+base64", "gzip+b64", "gzip+base64"];
@@ -40,7 +39,6 @@ const SWAP: Table = Table {
         ("maxsize", Shape::Either(&[Shape::Whole, Shape::Like(is_size, "a size like 512M")])),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const DISK: Shape = Shape::Table(&Table {
     fields: &[
@@ -49,7 +47,6 @@ const DISK: Shape = Shape::Table(&Table {
         ("overwrite", Shape::Flag),
     ],
     required: &[],
-    others: Others::Ignored,
 });
 /// A share in percent, or a share and a type.
 const PARTITION: Shape =
@@ -67,7 +64,6 @@ const FILE_SYSTEM: Shape = Shape::Table(&Table {
         ("cmd", Shape::Either(&[TEXTS, Shape::Text])),
     ],
     required: &[],
-    others: Others::Ignored,
 });
 const GROWPART: Table = Table {
     fields: &[
@@ -76,7 +72,6 @@ const GROWPART: Table = Table {
         ("ignore_growroot_disabled", Shape::Flag),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 
 fn is_swap_size(text: &str) -> bool {

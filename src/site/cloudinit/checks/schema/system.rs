@@ -1,6 +1,6 @@
 //! Names, time, language, commands and the end of the boot.
 
-use super::super::shape::{ANY, Others, SOME, Shape, TEXTS, Table};
+use super::super::shape::{ANY, SOME, Shape, TEXTS, Table};
 
 pub(super) const KEYS: &[(&str, Shape)] = &[
     ("hostname", Shape::Word),
@@ -58,7 +58,6 @@ const RESOLVER: Table = Table {
         ("options", Shape::Dict(&Shape::Any)),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const KEYBOARD: Table = Table {
     fields: &[
@@ -68,7 +67,6 @@ const KEYBOARD: Table = Table {
         ("options", Shape::Text),
     ],
     required: &["layout"],
-    others: Others::Ignored,
 };
 const NTP: Table = Table {
     fields: &[
@@ -76,10 +74,9 @@ const NTP: Table = Table {
         ("servers", TEXTS),
         ("ntp_client", Shape::Text),
         ("enabled", Shape::Flag),
-        ("config", Shape::Table(&NTP_CLIENT)),
+        ("config", Shape::Filled(&Shape::Table(&NTP_CLIENT))),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const NTP_CLIENT: Table = Table {
     fields: &[
@@ -90,18 +87,16 @@ const NTP_CLIENT: Table = Table {
         ("template", Shape::Text),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const POWER: Table = Table {
     fields: &[
         ("mode", Shape::OneOf(&["poweroff", "reboot", "halt"])),
-        ("delay", Shape::Either(&[Shape::Whole, Shape::Like(is_delay, "now or minutes like +5")])),
+        ("delay", Shape::Either(&[Shape::Natural, Shape::Like(is_delay, "now or minutes like +5")])),
         ("message", Shape::Text),
         ("timeout", Shape::Whole),
         ("condition", Shape::Either(&[Shape::Text, Shape::Flag, Shape::List(&Shape::Any, ANY)])),
     ],
     required: &["mode"],
-    others: Others::Ignored,
 };
 const PHONE: Table = Table {
     fields: &[
@@ -110,7 +105,6 @@ const PHONE: Table = Table {
         ("tries", Shape::Whole),
     ],
     required: &["url"],
-    others: Others::Ignored,
 };
 const PHONED: &[&str] =
     &["pub_key_dsa", "pub_key_rsa", "pub_key_ecdsa", "pub_key_ed25519", "instance_id", "hostname", "fqdn"];
@@ -123,7 +117,6 @@ const SEED: Table = Table {
         ("command_required", Shape::Flag),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const RSYSLOG: Table = Table {
     fields: &[
@@ -134,24 +127,18 @@ const RSYSLOG: Table = Table {
         ("service_reload_command", Shape::Either(&[Shape::OneOf(&["auto"]), TEXTS])),
     ],
     required: &[],
-    others: Others::Ignored,
 };
-const RSYSLOG_FILE: Table = Table {
-    fields: &[("filename", Shape::Text), ("content", Shape::Text)],
-    required: &["content"],
-    others: Others::Ignored,
-};
+const RSYSLOG_FILE: Table =
+    Table { fields: &[("filename", Shape::Text), ("content", Shape::Text)], required: &["content"] };
 const UPDATES: Table = Table {
     fields: &[(
         "network",
         Shape::Table(&Table {
             fields: &[("when", Shape::List(&Shape::OneOf(EVENTS), ANY))],
             required: &["when"],
-            others: Others::Ignored,
         }),
     )],
     required: &[],
-    others: Others::Ignored,
 };
 const EVENTS: &[&str] = &["boot-new-instance", "boot-legacy", "boot", "hotplug"];
 const VENDOR: Table = Table {
@@ -163,7 +150,6 @@ const VENDOR: Table = Table {
         ),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 const BYOBU: &[&str] = &[
     "enable-system",
@@ -182,7 +168,6 @@ const GRUB: Table = Table {
         ("grub-pc/install_devices_empty", Shape::Either(&[Shape::Flag, Shape::Text])),
     ],
     required: &[],
-    others: Others::Ignored,
 };
 
 /// `^\+?[0-9]+$` or `now`.

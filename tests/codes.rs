@@ -15,7 +15,9 @@ const CALLS: [&str; 7] = [
     "Trouble::Warning(",
 ];
 /// Functions of single files that take a code too.
-const TELLS: [(&str, &str); 3] = [
+const TELLS: [(&str, &str); 5] = [
+    ("cloudinit/network/item.rs", "self.number(key, ("),
+    ("cloudinit/network/model.rs", ".. } => ("),
     ("cloudinit/checks/mime.rs", "self.tell("),
     ("cloudinit/checks/files.rs", "tell("),
     ("cloudinit/checks/mod.rs", "findings.add("),

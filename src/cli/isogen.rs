@@ -132,6 +132,7 @@ pub(super) fn strictness(strict: bool) -> Strictness {
     if strict { Strictness::Strict } else { Strictness::Lenient }
 }
 
+/// Where the documents are, if DOCUMENTS says so.
 pub(super) fn source(mut documents: Vec<PathBuf>) -> Result<Option<Source>> {
     let usage = |text: &str| Error::new(ErrorKind::Usage, text);
     match (documents.pop(), documents.pop()) {

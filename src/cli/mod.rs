@@ -4,6 +4,7 @@ mod completion;
 mod config;
 mod container;
 mod doctor;
+mod document;
 mod image;
 mod isogen;
 mod log;
@@ -58,6 +59,9 @@ enum Command {
     /// Look at the airshipctl config, and choose the current context.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the site's documents.
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -138,6 +142,7 @@ fn run(cli: Cli, console: &Console) -> Result<u8> {
         Command::Bootstrap(Bootstrap::Validate(args)) => validate::run(args),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Document(command) => document::run(command),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),

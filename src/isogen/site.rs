@@ -131,6 +131,8 @@ impl Examination {
 
 /// One error for all: of the kind of the first, with everybody's faults and ways out.
 fn all_of(mut errors: Vec<Error>) -> Error {
+    // one airshipctl config at fault is why neither was found
+    errors.dedup();
     if errors.len() == 1 {
         return errors.remove(0);
     }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod choice;
+mod export;
 mod meta_data;
 mod network;
 mod node;
@@ -12,11 +13,14 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, ErrorKind, Fault};
-use crate::site::config::IsoConfiguration;
+use crate::site::config::{BuilderSection, IsoConfiguration};
 use crate::site::document::{Document, DocumentSet, Selector};
 use crate::site::report::Report;
 
-pub use network::{NetworkFormat, NetworkSource};
+pub use export::{Part, Reveal, usual_builder};
+pub use network::{
+    NetworkFormat, NetworkPlace, NetworkSource, check as check_network, to_v2 as network_to_v2,
+};
 use secret::SecretValue;
 
 pub use node::{EphemeralNode, MacAddress, SecretReference};
@@ -63,9 +67,13 @@ impl CloudInit {
         configuration: &IsoConfiguration,
         report: &mut Report,
     ) -> Option<Self> {
-        let builder = &configuration.builder;
-        let user_data = user_data_of(documents, configuration, report);
-        let host = ephemeral_host(documents, configuration, &mut report.errors);
+        Self::select(documents, &configuration.builder, report)
+    }
+
+    /// As [`CloudInit::generate`], by the selectors of `builder`.
+    pub fn select(documents: &DocumentSet, builder: &BuilderSection, report: &mut Report) -> Option<Self> {
+        let user_data = user_data_of(documents, builder, report);
+        let host = ephemeral_host(documents, builder, &mut report.errors);
         let node = host.map(|host| EphemeralNode::read(host, &mut report.errors));
         if let Some(user_data) = &user_data {
             let host_name = node.as_ref().and_then(|node| node.name.as_deref());
@@ -106,10 +114,10 @@ pub fn refusal(faults: Vec<Fault>) -> Error {
 /// The user-data, or faults.
 fn user_data_of(
     documents: &DocumentSet,
-    configuration: &IsoConfiguration,
+    builder: &BuilderSection,
     report: &mut Report,
 ) -> Option<SecretValue> {
-    let selection = &configuration.builder.user_data;
+    let selection = &builder.user_data;
     let selector = of_kind(&selection.selector, "Secret", "airshipit.org/ephemeral-user-data");
     let document = choice::exactly_one(documents, &selector, &mut report.errors)?;
     secret::value(document, &selection.key, report)
@@ -124,10 +132,10 @@ fn now() -> i64 {
 /// The BareMetalHost that boots from the ISO, or a fault.
 fn ephemeral_host<'a>(
     documents: &'a DocumentSet,
-    configuration: &IsoConfiguration,
+    builder: &BuilderSection,
     faults: &mut Vec<Fault>,
 ) -> Option<&'a Document> {
-    let selector = &configuration.builder.network_config.selector;
+    let selector = &builder.network_config.selector;
     let selector = of_kind(selector, "BareMetalHost", "airshipit.org/ephemeral-node");
     choice::exactly_one(documents, &selector, faults)
 }

@@ -26,7 +26,7 @@ const NETWORK: &str = "apiVersion: v1
 kind: Secret
 metadata: {name: net}
 stringData:
-  networkData: '{\"links\": [], \"networks\": [], \"secret\": \"hunter2-canary\"}'
+  networkData: '{\"links\": [{\"id\": \"e\", \"type\": \"phy\", \"ethernet_mac_address\": \"52:54:00:bf:b2:d8\", \"vif_id\": \"hunter2-canary\"}], \"networks\": []}'
 ";
 
 fn generate_with(configuration: &str, documents: &[&str]) -> Result<CloudInit> {
@@ -60,7 +60,7 @@ fn faults(documents: &[&str]) -> Vec<String> {
 fn the_files_are_the_bytes_of_the_secrets() {
     let cloud_init = generate(&[USER_DATA, HOST, NETWORK]).unwrap();
     assert_eq!(cloud_init.user_data, b"#cloud-config\npassword: hunter2-canary\n");
-    assert!(cloud_init.network_config.starts_with(b"{\"links\": []"));
+    assert!(cloud_init.network_config.starts_with(b"{\"links\": [{"));
     assert_eq!(cloud_init.network, NetworkSource::Secret { format: NetworkFormat::OpenStack });
     assert_eq!(cloud_init.host_name, "node-0");
     assert_eq!(cloud_init.user_data_kind(), UserDataKind::CloudConfig);
@@ -269,7 +269,7 @@ fn network_data_of_no_known_format_is_refused_without_showing_it() {
     for (value, reason) in [
         ("hunter2-canary", "is neither network-config version 1 or 2"),
         ("'version: 3 # hunter2-canary'", "is neither"),
-        ("\"a: hunter2-canary\\n b: c\"", "`networkData`: line 2 of the value: not YAML"),
+        ("\"a: hunter2-canary\\n b: c\"", "line 2 of `networkData`: not YAML"),
     ] {
         let start = NETWORK.find("networkData: ").unwrap();
         let network = format!("{}networkData: {value}\n", &NETWORK[..start]);

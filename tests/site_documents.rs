@@ -109,7 +109,7 @@ fn an_unreadable_file_is_an_error() {
 }
 
 #[test]
-fn a_kustomization_gives_its_resources_in_order() {
+fn a_kustomization_gives_its_resources_in_the_order_of_kustomize() {
     let directory = tree(&[
         (
             "site/kustomization.yaml",
@@ -123,21 +123,25 @@ fn a_kustomization_gives_its_resources_in_order() {
         ("base/nested/kustomization.yml", "resources: [d.yaml]\n"),
         ("base/nested/d.yaml", &object("d")),
     ]);
+    assert_eq!(names(&directory.path().join("site")), ["a", "b", "c", "d"]);
+    let file = directory.path().join("site/kustomization.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(file, format!("{text}sortOptions: {{order: fifo}}\n")).unwrap();
     assert_eq!(names(&directory.path().join("site")), ["b", "d", "c", "a"]);
 }
 
 #[test]
-fn other_fields_of_a_kustomization_are_refused_with_the_way_out() {
+fn fields_that_take_other_programs_are_refused_with_the_way_out() {
     let directory = tree(&[
-        ("kustomization.yaml", "resources: [a.yaml]\npatches: []\nnamespace: x\n"),
+        ("kustomization.yaml", "resources: [a.yaml]\nhelmCharts: [{name: x}]\ngenerators: [x]\n"),
         ("a.yaml", &object("a")),
     ]);
     let shown = refusal(&directory, "");
     assert!(
-        shown.contains("kustomization.yaml:2:1: `patches` is not supported in a kustomization"),
+        shown.contains("kustomization.yaml:2:1: `helmCharts` is not supported in a kustomization"),
         "{shown}"
     );
-    assert!(shown.contains("kustomization.yaml:3:1: `namespace` is not supported"), "{shown}");
+    assert!(shown.contains("kustomization.yaml:3:1: `generators` is not supported"), "{shown}");
     assert!(shown.contains("hint: render outside and pipe: kustomize build"), "{shown}");
 }
 
@@ -146,10 +150,10 @@ fn bad_kustomizations_are_refused_with_their_place() {
     for (content, reason) in [
         ("", "kustomization.yaml:1:1: the file is empty"),
         ("resources: [\n", "kustomization.yaml:1:12: not YAML: unclosed bracket"),
-        ("kind: Kustomization\n", "kustomization.yaml:1:1: `resources` is missing"),
+        ("kind: Kustomization\n", "kustomization.yaml:1:1: the kustomization is empty"),
         ("resources: a.yaml\n", "kustomization.yaml:1:12: `resources`: expected a list, found a string"),
         ("resources: []\n---\nresources: []\n", "kustomization.yaml:3:1: a second document"),
-        ("kind: Component\nresources: [a.yaml]\n", "kustomization.yaml:1:7: `kind`: expected Kustomization"),
+        ("kind: Other\nresources: [a.yaml]\n", "kustomization.yaml:1:7: `kind`: expected Kustomization"),
         ("resources:\n- {a: b}\n", "kustomization.yaml:2:3: expected a path, found a mapping"),
         ("resources:\n- ''\n", "kustomization.yaml:2:3: expected a path"),
         ("resources:\n- none.yaml\n", "kustomization.yaml:2:3: `none.yaml` cannot be read: No such file"),

@@ -80,11 +80,12 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a whole number"))
 }
 
-/// The seed with one to eight changes: to bytes, to words, and to whole lines, which in YAML is where
-/// the structure is.
+/// The seed with one to eight changes, more often few: to bytes, to words, and to whole lines, which in
+/// YAML is where the structure is.
 pub fn mutate(seed: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut bytes = seed.to_vec();
-    for _ in 0..=rng.below(8) {
+    let most = 1 + rng.below(8);
+    for _ in 0..=rng.below(most) {
         match rng.below(10) {
             0 => flip(&mut bytes, rng),
             1 => cut(&mut bytes, rng),

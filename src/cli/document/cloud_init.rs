@@ -5,25 +5,27 @@ use std::path::PathBuf;
 
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::site::cloudinit::{self, CloudInit, Part, Reveal};
-use airshipctl::site::config::IsoConfiguration;
+use airshipctl::site::config::{IsoConfiguration, airship};
 use airshipctl::site::document::DocumentSet;
 use airshipctl::site::report::Report;
 use clap::{Args, ValueEnum};
 
-use super::super::isogen::source;
+use crate::cli::config::AirshipArgs;
 
 /// Print what cloud-init on the ephemeral node will get, after all checks of it.
 #[derive(Args)]
-#[command(after_help = super::super::EXIT_CODES)]
+#[command(after_help = crate::cli::EXIT_CODES)]
 pub struct CloudInitArgs {
     /// A directory (kustomization or plain *.yaml) or a file with the site's documents; `-` reads a
-    /// rendered multi-document stream from standard input.
+    /// rendered multi-document stream from standard input [default: found through the airshipctl config].
     #[arg(value_name = "DOCUMENTS")]
     documents: Vec<PathBuf>,
-    /// The isogen configuration, for the selectors and keys in it [default: the labels and keys that
-    /// sites use].
+    /// The isogen configuration, for the selectors and keys in it [default: found through the airshipctl
+    /// config where DOCUMENTS are, else the labels and keys that sites use].
     #[arg(short, long = "conf", value_name = "FILE")]
     configuration: Option<PathBuf>,
+    #[command(flatten)]
+    airship: AirshipArgs,
     /// What to print: files is a YAML mapping with all files that a run would write, the others are one
     /// of them as it is, or the network configuration in another format.
     #[arg(long, value_enum, default_value_t = Format::Files)]
@@ -64,14 +66,16 @@ pub fn run(args: CloudInitArgs) -> Result<()> {
             return Err(error.hint("add --reveal to print them"));
         }
     };
-    let source = source(args.documents)?.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Usage, "no documents are given");
-        error.hint("name a directory or file with the site's documents, or `-` for standard input")
-    })?;
-    let builder = match args.configuration {
-        Some(path) => IsoConfiguration::load(&path)?.builder,
-        None => cloudinit::usual_builder(),
+    let airship = args.airship.options();
+    let are_given = !args.documents.is_empty();
+    let source = super::located(args.documents, &airship)?;
+    let configuration = match args.configuration {
+        Some(path) => Some(IsoConfiguration::load(&path)?),
+        // documents that were given need not be those of the current context
+        None if are_given => None,
+        None => airship::isogen(&airship)?,
     };
+    let builder = configuration.map_or_else(cloudinit::usual_builder, |found| found.builder);
     let documents = DocumentSet::read(&source)?;
     let mut report = Report::default();
     let data = CloudInit::select(&documents, &builder, &mut report);

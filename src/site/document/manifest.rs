@@ -115,15 +115,21 @@ fn add(mut node: Node, origin: Origin, documents: &mut Vec<Document>, faults: &m
         // one level per item: an item that is a list again is bounded by the depth of the tree
         return items.into_iter().for_each(|item| add(item, origin.clone(), documents, faults));
     }
+    documents.extend(object(node, origin, faults));
+}
+
+/// The document that a node is; a fault for each thing that keeps it from being one.
+pub(super) fn object(node: Node, origin: Origin, faults: &mut Vec<Fault>) -> Option<Document> {
     let before = faults.len();
-    let Some(fields) = Fields::of_root(&node, &origin, faults) else { return };
+    let fields = Fields::of_root(&node, &origin, faults)?;
     let api_version = fields.required_string("apiVersion", faults).map(str::to_owned);
     let kind = fields.required_string("kind", faults).map(str::to_owned);
     if let Some(metadata) = fields.section("metadata", faults) {
         metadata.section("labels", faults);
         metadata.section("annotations", faults);
     }
-    if let (Some(api_version), Some(kind), true) = (api_version, kind, faults.len() == before) {
-        documents.push(Document { origin, node, api_version, kind });
+    match (api_version, kind, faults.len() == before) {
+        (Some(api_version), Some(kind), true) => Some(Document { origin, node, api_version, kind }),
+        _ => None,
     }
 }

@@ -1,12 +1,12 @@
 //! The site's documents: where they are read from, and how one is chosen among them.
 
 mod files;
-mod kustomization;
-#[expect(dead_code, reason = "under construction on this branch")]
+#[allow(dead_code, reason = "under construction on this branch")]
 mod kustomize;
 pub mod label_selector;
 mod manifest;
 pub mod selector;
+mod write;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use crate::site::yaml::Budget;
 pub use label_selector::LabelSelector;
 pub use manifest::Document;
 pub use selector::Selector;
+pub use write::{to_json, to_yaml};
 
 /// Where the documents come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,16 @@ struct Reading {
     files: usize,
     /// The way out, where a fault has one.
     hint: Option<&'static str>,
+    emptiness: Emptiness,
+}
+
+/// Whether an input may hold no document.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Emptiness {
+    #[default]
+    Refused,
+    /// Kustomize renders a kustomization of nothing, too.
+    Accepted,
 }
 
 impl Reading {
@@ -114,7 +125,7 @@ impl Reading {
 
     /// The file that the user named.
     fn single_file(&mut self, path: &Path) {
-        if kustomization::is_named(path) {
+        if kustomize::is_named(path) {
             self.fault(path, "is a kustomization; name the directory it is in");
             return;
         }
@@ -123,8 +134,8 @@ impl Reading {
 
     /// A directory is what its kustomization says, or all of its YAML files.
     fn directory(&mut self, path: &Path) {
-        match kustomization::find(path) {
-            Ok(Some(file)) => kustomization::build(&file, self),
+        match kustomize::find(path) {
+            Ok(Some(file)) => kustomize::build(&file, self),
             Ok(None) => self.plain_directory(path),
             Err(message) => self.fault(path, message),
         }
@@ -148,7 +159,8 @@ impl Reading {
 
     /// The documents, if there are any and nothing was wrong.
     fn finish(mut self, input: &str) -> Result<DocumentSet> {
-        if self.documents.is_empty() && self.faults.is_empty() {
+        let is_refused = self.emptiness == Emptiness::Refused;
+        if self.documents.is_empty() && self.faults.is_empty() && is_refused {
             self.faults.push(files::fault(input, "holds no document"));
         }
         if self.faults.is_empty() {

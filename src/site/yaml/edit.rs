@@ -14,6 +14,18 @@ impl Node {
         Self::scalar(ScalarKind::String, text, mark)
     }
 
+    /// What a text without quotes at `mark` is: a number, a boolean, null or a string.
+    pub fn plain(text: impl Into<String>, mark: Mark) -> Self {
+        let text = text.into();
+        let kind = super::scalar::plain_kind(&text);
+        Self::made(Value::Scalar(Scalar { kind, text, style: Style::Plain }), mark)
+    }
+
+    /// Nothing, as if written at `mark`.
+    pub fn null(mark: Mark) -> Self {
+        Self::scalar(ScalarKind::Null, "null", mark)
+    }
+
     /// A mapping without keys.
     pub fn empty_mapping(mark: Mark) -> Self {
         Self::made(Value::Mapping(Vec::new()), mark)

@@ -47,7 +47,7 @@ pub(super) fn check_collection_tag(tag: Option<&Tag>, expected: &str) -> Result<
 }
 
 /// The core schema's words (YAML 1.2.2, 10.3.2); anything else is a string.
-fn plain_kind(text: &str) -> ScalarKind {
+pub(super) fn plain_kind(text: &str) -> ScalarKind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => ScalarKind::Null,
         _ if boolean(text).is_some() => ScalarKind::Bool,

@@ -1,35 +1,55 @@
 //! Kustomizations, rendered as `kustomize build` renders them, as far as that takes no plugin.
 //!
 //! ```text
-//!  load ─► accumulate (resources, components) ─► generators ─► TRANSFORMERS ─┐ for each kustomization
-//!       ┌────────────────────────────────────────────────────────────────────┘
-//!       └─► hash suffixes ─► name references ─► vars ─► order                  once, at the top
+//!  load ─► resources ─► generators ─► components ─► TRANSFORMERS ─► vars ─┐  for each kustomization
+//!       ┌─────────────────────────────────────────────────────────────────┘
+//!       └─► hash suffixes ─► name references ─► vars resolved ─► order      once, at the top
 //! ```
 //! Behaviour follows kustomize 5 (`api/internal/target`, `api/internal/builtins`).
 
+mod accumulate;
+mod associative;
 mod fieldspec;
 mod generators;
 mod hash;
 mod images;
+mod item;
 mod json6902;
 mod labels;
+mod load;
 mod merge;
+mod metadata;
 mod nameref;
 mod names;
 mod namespace;
+mod objects;
 mod order;
 mod patches;
+mod read;
+mod referrers;
 mod replacements;
 mod replicas;
 mod resource;
 mod schema;
+mod targets;
 mod vars;
 
 use std::path::Path;
 
 use super::Reading;
-use crate::site::yaml::{Node, Origin};
+use crate::site::yaml::{Mark, Node, Origin, key_name};
+use accumulate::Build;
+pub(super) use load::{find, is_named};
 use resource::ResMap;
+
+/// The way out where a kustomization needs what is not done here.
+const RENDER_OUTSIDE: &str =
+    "render outside and pipe: kustomize build DIRECTORY | airshipctl bootstrap isogen -";
+
+/// Renders the kustomization `file`: its resources become documents of the reading, or faults.
+pub(super) fn build(file: &Path, reading: &mut Reading) {
+    Build::new(reading).run(file);
+}
 
 /// One kustomization that is being built.
 struct Layer<'a> {
@@ -65,8 +85,40 @@ const TRANSFORMERS: [Transformer; 11] = [
 ];
 
 impl Layer<'_> {
-    /// Notes a fault at a node of the kustomization.
+    /// Notes a fault at a node of any document of the build, under its code.
+    fn error(&mut self, code: &'static str, node: &Node, message: impl Into<String>) {
+        let fault = self.origin_of(node.mark).fault(node.mark, message).coded(code);
+        self.reading.faults.push(fault);
+    }
+
+    /// Notes a fault at a node of any document of the build.
     fn fault(&mut self, node: &Node, message: impl Into<String>) {
-        self.reading.faults.push(self.origin.fault(node.mark, message));
+        let fault = self.origin_of(node.mark).fault(node.mark, message);
+        self.reading.faults.push(fault);
+    }
+
+    /// Notes each key of a mapping within the kustomization that kustomize does not know either.
+    fn refuse_unknown(&mut self, node: &Node, path: &str, known: &[&str]) {
+        for entry in node.entries().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let message = format!("{} is no field of `{path}`", key_name(&entry.key));
+            let fault = self.origin_of(entry.key_mark).fault(entry.key_mark, message);
+            self.reading.faults.push(fault.coded("unknown-field"));
+        }
+    }
+
+    /// Gives faults noted since `before` a code, where they have none.
+    fn code_faults(&mut self, before: usize, code: &'static str) {
+        for fault in self.reading.faults[before..].iter_mut().filter(|fault| fault.code.is_none()) {
+            fault.code = Some(code.into());
+        }
+    }
+
+    /// The document that a mark is in.
+    fn origin_of(&self, mark: Mark) -> Origin {
+        let found = self.sources.get(mark.source as usize);
+        found.unwrap_or(self.origin).clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,49 @@
 //! `namePrefix` and `nameSuffix`.
 
 use super::Layer;
-use super::resource::ResMap;
+use super::fieldspec::Target;
+use super::resource::{ResId, ResMap, Resource};
+use crate::site::yaml::{Node, ScalarKind};
+
+/// What is never renamed: the name is given by what it stands for (`prefixFieldSpecsToSkip`).
+const KEPT: [Target<'static>; 3] = [
+    Target::kind("CustomResourceDefinition"),
+    Target::of("apiregistration.k8s.io", "APIService"),
+    Target::kind("Namespace"),
+];
 
 pub(super) fn prefix(layer: &mut Layer<'_>, resources: &mut ResMap) {
-    let _ = (layer, resources);
+    let Some(prefix) = affix(layer, "namePrefix") else { return };
+    for resource in renamed(resources) {
+        resource.prefixes.push(prefix.clone());
+        rename(resource, |name| format!("{prefix}{name}"));
+    }
 }
 
 pub(super) fn suffix(layer: &mut Layer<'_>, resources: &mut ResMap) {
-    let _ = (layer, resources);
+    let Some(suffix) = affix(layer, "nameSuffix") else { return };
+    for resource in renamed(resources) {
+        resource.suffixes.push(suffix.clone());
+        rename(resource, |name| format!("{name}{suffix}"));
+    }
+}
+
+fn affix(layer: &Layer<'_>, field: &str) -> Option<String> {
+    layer.kustomization.get(field).and_then(Node::string).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// The resources whose names may change; what they were first decides.
+fn renamed(resources: &mut ResMap) -> impl Iterator<Item = &mut Resource> {
+    resources.resources.iter_mut().filter(|resource| {
+        let ResId { group, version, kind, .. } = resource.first_id();
+        !KEPT.iter().any(|kept| kept.selects(&group, &version, &kind))
+    })
+}
+
+fn rename(resource: &mut Resource, new: impl Fn(&str) -> String) {
+    resource.remember_id();
+    let Some(metadata) = resource.node.get_mut("metadata") else { return };
+    let Some(name) = metadata.get("name") else { return };
+    let renamed = Node::scalar(ScalarKind::String, new(name.text().unwrap_or_default()), name.mark);
+    metadata.set("name", renamed);
 }

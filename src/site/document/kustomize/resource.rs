@@ -1,5 +1,7 @@
 //! What a kustomization accumulates: objects that remember what they were called before.
 
+use super::metadata::Step;
+use super::vars::Var;
 use crate::site::yaml::{Node, Origin};
 
 /// What kustomize tells resources apart by (`resid.ResId`). The namespace is the effective one: empty
@@ -37,12 +39,18 @@ pub(super) struct Resource {
     pub behavior: Behavior,
     /// Whether its name ends with a hash of its content.
     pub needs_hash: bool,
+    /// The transformers it went through, where `buildMetadata` wants them told.
+    pub steps: Vec<Step>,
+    /// The names of the `vars` that take their value from it.
+    pub vars: Vec<String>,
 }
 
 /// The resources accumulated so far, in the order in which they came.
 #[derive(Default)]
 pub(super) struct ResMap {
     pub resources: Vec<Resource>,
+    /// The `vars` of this layer and those below.
+    pub vars: Vec<Var>,
 }
 
 impl Resource {
@@ -56,6 +64,8 @@ impl Resource {
             suffixes: Vec::new(),
             behavior: Behavior::Create,
             needs_hash: false,
+            steps: Vec::new(),
+            vars: Vec::new(),
         }
     }
 
@@ -84,6 +94,18 @@ impl Resource {
         let mut ids = self.earlier.clone();
         ids.push(self.id());
         ids
+    }
+
+    /// Kind and name, as messages call it.
+    pub fn shown(&self) -> String {
+        let text = |path: &[&str]| self.node.at(path).and_then(Node::text).unwrap_or_default();
+        format!("{} {:?}", text(&["kind"]).escape_debug(), text(&["metadata", "name"]))
+    }
+
+    /// Whether it is only there for tools, and is not given out (`IgnoredByKustomizeAnnotation`).
+    pub fn is_local(&self) -> bool {
+        let annotation = self.node.at(&["metadata", "annotations", "config.kubernetes.io/local-config"]);
+        annotation.and_then(Node::text).is_some_and(|value| value != "false")
     }
 
     /// Remembers the present id; called before name, namespace or kind change.

@@ -1,0 +1,384 @@
+//! Whole kustomizations: what is rendered, and what is said of mistakes.
+
+use std::path::Path;
+
+use super::super::{DocumentSet, Source};
+use crate::error::Error;
+use crate::site::yaml;
+
+/// A tree of files, written as `-- path` lines, each followed by its content.
+fn tree(text: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for part in format!("\n{text}").split("\n-- ").skip(1) {
+        let (name, content) = part.split_once('\n').unwrap_or((part, ""));
+        let path = directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, format!("{content}\n")).unwrap();
+    }
+    directory
+}
+
+fn read(root: &Path) -> Result<DocumentSet, Error> {
+    DocumentSet::read(&Source::Path(root.to_owned()))
+}
+
+/// What is rendered, without line breaks between mappings that a test would have to repeat.
+fn rendered(text: &str) -> String {
+    let directory = tree(text);
+    let set = read(&directory.path().join("site")).unwrap_or_else(|error| panic!("{error}"));
+    let documents = set.documents().iter().map(|document| yaml::write(document.node()));
+    documents.collect::<Vec<_>>().join("---\n")
+}
+
+/// All faults of a tree, the temporary directory left out.
+fn faults(text: &str) -> Vec<String> {
+    let directory = tree(text);
+    let error = read(&directory.path().join("site")).expect_err(text);
+    let root = format!("{}/", directory.path().display());
+    error.fault_list().iter().map(|fault| fault.to_string().replace(&root, "")).collect()
+}
+
+/// The first fault of a tree and what it should be, where they differ.
+fn differing(text: &str, expected: String) -> Option<(String, String)> {
+    let first = faults(text).remove(0);
+    (first != expected).then_some((first, expected))
+}
+
+/// A tree of one kustomization and `a.yaml` with a ConfigMap `a`.
+fn with_map(kustomization: &str) -> String {
+    format!("-- site/kustomization.yaml\n{kustomization}\n-- site/a.yaml\n{MAP}")
+}
+
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}";
+
+#[test]
+fn every_fault_of_a_kustomization_has_its_exact_text() {
+    let list = "resources: [a.yaml]\n";
+    let mut wrong = Vec::new();
+    for (content, expected) in [
+        ("", "1:1: the file is empty [empty-kustomization]"),
+        ("- a", "1:1: expected a mapping, found a list [wrong-type]"),
+        (
+            "kind: Kustomization",
+            "1:1: the kustomization is empty; it lists no `resources` and has no other field [empty-kustomization]",
+        ),
+        ("resource: [a.yaml]", "1:1: `resource` is no field of a kustomization [unknown-field]"),
+        (&format!("{list}metadata: {{nam: x}}"), "2:12: `nam` is no field of `metadata` [unknown-field]"),
+        (
+            &format!("{list}openapi: {{path: x}}"),
+            "2:1: `openapi` is not supported in a kustomization [unsupported-field]",
+        ),
+        (&format!("{list}---\n{list}"), "3:1: a second document; expected one only [second-document]"),
+        ("resources: a.yaml", "1:12: `resources`: expected a list, found a string [wrong-type]"),
+        (
+            &format!("{list}namePrefix: 1"),
+            "2:13: `namePrefix`: expected a string, found a number; put it in quotes [wrong-type]",
+        ),
+        (
+            &format!("{list}commonLabels: [a]"),
+            "2:15: `commonLabels`: expected a mapping, found a list [wrong-type]",
+        ),
+        (
+            &format!("{list}commonLabels: {{a: true}}"),
+            "2:19: `commonLabels.a`: expected a string, found a boolean; put it in quotes [wrong-type]",
+        ),
+        (
+            &format!("{list}patches: [p.yaml]"),
+            "2:11: `patches`: expected a list of mappings, found a string [wrong-type]",
+        ),
+        (&format!("{list}kind: Other"), "2:7: `kind`: expected Kustomization or Component [wrong-kind]"),
+        (
+            &format!("{list}apiVersion: v1"),
+            "2:13: `apiVersion`: expected kustomize.config.k8s.io/v1beta1 for a Kustomization [wrong-version]",
+        ),
+        (
+            &format!("{list}kind: Component\napiVersion: kustomize.config.k8s.io/v1beta1"),
+            "3:13: `apiVersion`: expected kustomize.config.k8s.io/v1alpha1 for a Component [wrong-version]",
+        ),
+        ("resources: [{a: b}]", "1:13: expected a path, found a mapping [bad-path]"),
+        ("resources: ['']", "1:13: expected a path, found an empty string [bad-path]"),
+        ("resources: [\"a\\nb\"]", "1:13: a path with control characters in it [bad-path]"),
+        (
+            "resources: [none.yaml]",
+            "1:13: `none.yaml` cannot be read: No such file or directory (os error 2) [unreadable-file]",
+        ),
+        (
+            "resources: [/etc/passwd]",
+            "1:13: is an absolute path; kustomizations name their resources relative to themselves [absolute-path]",
+        ),
+        (
+            "resources: [../outside.yaml]",
+            "1:13: `../outside.yaml` is a file outside the directory of its kustomization [outside-kustomization]",
+        ),
+        (
+            "resources: [https://registry.example/x]",
+            "1:13: is a remote resource, which is not fetched [remote-resource]",
+        ),
+        ("resources: [..]", "1:13: `..` leads back to a kustomization that is being read [cycle]"),
+        ("resources: [plain]", "1:13: `plain` is a directory without a kustomization [no-kustomization]"),
+        (
+            "resources: [two]",
+            "1:13: `two` has more than one kustomization file in it [several-kustomizations]",
+        ),
+        ("components: [a.yaml]", "1:14: is a file; components are directories [not-a-directory]"),
+        ("patches: [{path: plain}]", "1:18: `plain` is a directory; expected a file [unreadable-file]"),
+        (
+            &format!("{list}sortOptions: {{order: by-name}}"),
+            "2:22: `sortOptions.order`: expected fifo or legacy [bad-sort-options]",
+        ),
+        (
+            &format!("{list}sortOptions: {{order: fifo, legacySortOptions: {{}}}}"),
+            "2:47: `sortOptions.legacySortOptions` goes with the order `legacy` only [bad-sort-options]",
+        ),
+        (
+            &format!("{list}sortOptions: {{order: legacy, legacySortOptions: {{orderFirst: Pod}}}}"),
+            "2:62: `sortOptions.legacySortOptions.orderFirst`: expected a list of kinds [bad-sort-options]",
+        ),
+        (&format!("{list}sortOptions: {{by: x}}"), "2:15: `by` is no field of `sortOptions` [unknown-field]"),
+        (&format!("{list}labels: [{{pair: {{}}}}]"), "2:11: `pair` is no field of `labels` [unknown-field]"),
+        (
+            &format!("{list}labels: [{{pairs: x}}]"),
+            "2:18: `labels.pairs`: expected a mapping, found a string [wrong-type]",
+        ),
+        (
+            &format!("{list}labels: [{{pairs: {{a: 1}}}}]"),
+            "2:22: a label or annotation: expected a string, found a number; put it in quotes [wrong-type]",
+        ),
+        (
+            &format!("{list}labels: [{{includeSelectors: x}}]"),
+            "2:29: `includeSelectors`: expected true or false, found a string [wrong-type]",
+        ),
+        (
+            &format!("{list}labels: [{{fields: [{{kind: Pod}}]}}]"),
+            "2:20: `labels.fields`: `path` is missing [missing-path]",
+        ),
+        (
+            &format!("{list}labels: [{{fields: [{{path: metadata/labels}}]}}]"),
+            "2:10: `labels.fields`: `metadata/labels` has to have `create: true` [conflicting-fields]",
+        ),
+        (
+            &format!(
+                "{list}labels: [{{includeSelectors: true, fields: [{{path: spec/selector/matchLabels, kind: Job, group: batch, create: true}}]}}]"
+            ),
+            "2:10: `labels.fields`: `spec/selector/matchLabels` must not have `create: true` [conflicting-fields]",
+        ),
+    ] {
+        let text = format!(
+            "{}\n-- outside.yaml\n{MAP}\n-- site/plain/x\n\n-- site/two/kustomization.yml\n\n-- site/two/Kustomization\n",
+            with_map(content)
+        );
+        wrong.extend(differing(&text, format!("site/kustomization.yaml:{expected}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_fault_of_resources_has_its_exact_text() {
+    let mut wrong = Vec::new();
+    for (kustomization, resources, expected) in [
+        ("", "a: [", "a.yaml:1:4 (document 1): not YAML: unclosed bracket '[' [bad-yaml]"),
+        ("", "- a", "a.yaml:1:1 (document 1): expected a mapping, found a list [bad-object]"),
+        ("", "kind: A\nmetadata: {name: a}", "a.yaml:1:1 (document 1): `apiVersion` is missing [bad-object]"),
+        (
+            "",
+            "apiVersion: v1\nmetadata: {name: a}",
+            "a.yaml:1:1 (document 1): `kind` is missing [bad-object]",
+        ),
+        ("", "apiVersion: v1\nkind: A", "a.yaml:1:1 (document 1): `metadata` is missing [bad-object]"),
+        (
+            "",
+            "apiVersion: v1\nkind: A\nmetadata: {}",
+            "a.yaml:3:11 (document 1): `metadata.name` is missing [bad-object]",
+        ),
+        (
+            "",
+            "apiVersion: v1\nkind: List\nitems: x",
+            "a.yaml:3:8 (document 1): `items`: expected a list, found a string [bad-object]",
+        ),
+        (
+            "",
+            &format!("{MAP}\n---\n{MAP}"),
+            "a.yaml:5:1 (document 2): ConfigMap \"a\" is listed before, at site/a.yaml:1:1 (document 1) [listed-twice]",
+        ),
+        (
+            "namespace: x",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}",
+            "a.yaml:5:1 (document 2): `namespace` makes ConfigMap \"a\" the same as the one at site/a.yaml:1:1 (document 1) [namespace-conflict]",
+        ),
+        (
+            "namespace: x",
+            "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: a}\nspec: x",
+            "a.yaml:4:7 (document 1): APIService \"a\" has a scalar where `namespace` goes through [not-a-mapping]",
+        ),
+        (
+            "commonLabels: {x: z}",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: x}",
+            "a.yaml:4:18 (document 1): Service \"a\" has no mapping here to put labels or annotations into [not-a-mapping]",
+        ),
+        (
+            "namePrefix: x-",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {volumes: x}",
+            "a.yaml:4:17 (document 1): expected a mapping or list on the way to `spec/volumes/configMap/name` [not-a-mapping]",
+        ),
+        (
+            "namePrefix: x-",
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nsubjects: [{kind: User}]",
+            "a.yaml:4:12 (document 1): a reference without a `name` [unclear-reference]",
+        ),
+    ] {
+        let text = format!(
+            "-- site/kustomization.yaml\nresources: [a.yaml]\n{kustomization}\n-- site/a.yaml\n{resources}"
+        );
+        wrong.extend(differing(&text, format!("site/{expected}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn kinds_of_kustomizations_are_listed_where_they_belong() {
+    let text = "-- site/kustomization.yaml\nresources: [c]\ncomponents: [b]\n-- site/c/kustomization.yaml\nkind: Component\nresources: []\n-- site/b/kustomization.yaml\nresources: []";
+    assert_eq!(
+        faults(text),
+        [
+            "site/c/kustomization.yaml:1:7: `kind`: is a Component, listed under `resources` [wrong-kind]",
+            "site/b/kustomization.yaml:1:1: `kind`: expected Component, as listed under `components` [wrong-kind]",
+        ]
+    );
+}
+
+#[test]
+fn a_reference_that_could_mean_several_objects_is_refused() {
+    let layer = |name: &str| {
+        format!(
+            "-- site/{name}/kustomization.yaml\nnamePrefix: {name}-\nresources: [a.yaml]\n-- site/{name}/a.yaml\n{MAP}\n"
+        )
+    };
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  volumes:\n  - configMap: {name: a}";
+    let text = format!(
+        "-- site/kustomization.yaml\nnamePrefix: o-\nresources: [x, z, p.yaml]\n{}{}-- site/p.yaml\n{pod}",
+        layer("x"),
+        layer("z")
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "site/p.yaml:6:23 (document 1): \"a\" could mean ConfigMap \"o-x-a\" or ConfigMap \"o-z-a\" [unclear-reference]"
+        ]
+    );
+}
+
+#[test]
+fn old_spellings_and_any_case_of_fields_are_understood() {
+    let text = "-- site/kustomization.yaml\nBases: [../base]\nnameprefix: x-\n-- base/kustomization.yaml\nresources: [a.yaml]\n-- base/a.yaml\n";
+    assert!(rendered(&format!("{text}{MAP}")).contains("name: x-a"));
+}
+
+#[test]
+fn items_of_lists_come_after_the_other_documents_of_their_file() {
+    let object = |name: &str| format!("{{apiVersion: v1, kind: A, metadata: {{name: {name}}}}}");
+    let text = format!(
+        "-- site/kustomization.yaml\nresources: [a.yaml]\nsortOptions: {{order: fifo}}\n-- site/a.yaml\napiVersion: v1\nkind: List\nitems:\n- {}\n- {{apiVersion: v1, kind: AList, items: [{}]}}\n---\n{}\n---\n{{}}",
+        object("b"),
+        object("c"),
+        object("d")
+    );
+    let rendered = rendered(&text);
+    let names: Vec<_> = rendered.lines().filter_map(|line| line.strip_prefix("  name: ")).collect();
+    assert_eq!(names, ["d", "b", "c"]);
+}
+
+#[test]
+fn names_are_followed_through_layers_and_namespaces() {
+    let text = "-- site/kustomization.yaml
+resources: [../base]
+nameSuffix: -s
+namespace: two
+-- base/kustomization.yaml
+resources: [a.yaml]
+namePrefix: b-
+namespace: one
+-- base/a.yaml
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: sa, namespace: zero}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: rb}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cr}
+subjects:
+- {kind: ServiceAccount, name: sa, namespace: zero}
+- {kind: ServiceAccount, name: default}
+- {kind: ServiceAccount, name: other, namespace: other}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: cr}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: zero}
+";
+    let rendered = rendered(text);
+    for expected in [
+        "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: b-cr-s\n",
+        "- kind: ServiceAccount\n  name: b-sa-s\n  namespace: two\n",
+        "- kind: ServiceAccount\n  name: default\n  namespace: two\n",
+        "- kind: ServiceAccount\n  name: other\n  namespace: other\n",
+        "kind: Namespace\nmetadata:\n  name: two\n",
+    ] {
+        assert!(rendered.contains(expected), "{rendered}");
+    }
+}
+
+#[test]
+fn what_the_build_metadata_wants_is_noted() {
+    let text = format!(
+        "-- site/kustomization.yaml\nresources: [../base]\nbuildMetadata: [originAnnotations, transformerAnnotations, managedByLabel]\n-- base/kustomization.yaml\nresources: [./a.yaml]\nnamePrefix: x-\n-- base/a.yaml\n{MAP}"
+    );
+    let expected = "apiVersion: v1
+kind: ConfigMap
+metadata:
+  annotations:
+    alpha.config.kubernetes.io/transformations: |
+      - configuredIn: ../base/kustomization.yaml
+        configuredBy:
+          apiVersion: builtin
+          kind: PrefixTransformer
+    config.kubernetes.io/origin: |
+      path: ../base/a.yaml
+  labels:
+    app.kubernetes.io/managed-by: kustomize-(devel)
+  name: x-a
+";
+    assert_eq!(rendered(&text), expected);
+}
+
+#[test]
+fn faults_in_inline_text_are_at_their_line_of_the_file() {
+    let text = with_map(
+        "resources: [a.yaml]\npatches:\n- patch: |\n    a: b\n    c: [\n  target: {kind: ConfigMap}",
+    );
+    let found = faults(&text);
+    assert_eq!(found, ["site/kustomization.yaml:5:8: not YAML: unclosed bracket '[' [bad-yaml]"]);
+}
+
+#[test]
+fn a_document_that_is_wrong_after_patches_leads_to_the_file_of_the_patch() {
+    let text = format!(
+        "{}\n-- site/p.yaml\n# the patch\nkind: ConfigMap\napiVersion: v1\nmetadata: {{name: a, labels: x}}",
+        with_map("resources: [a.yaml]\npatches: [{path: p.yaml}]")
+    );
+    assert_eq!(
+        faults(&text),
+        ["site/p.yaml:4:29 (document 1): `metadata.labels`: expected a mapping, found a string [bad-object]"]
+    );
+}
+
+#[test]
+fn what_is_only_there_for_tools_is_left_out() {
+    let text = with_map("resources: [a.yaml]")
+        + "\n---\n"
+        + &MAP.replace("{name: a}", "{name: b, annotations: {config.kubernetes.io/local-config: 'true'}}");
+    assert_eq!(rendered(&text), "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n");
+}

@@ -69,10 +69,10 @@ impl Login<'_, '_> {
     }
 
     fn keys(&mut self, node: &Node) {
-        let filled =
-            |key: &&str| node.get(key).is_some_and(|keys| keys.items().is_none_or(|items| !items.is_empty()));
-        self.is_possible |=
-            ["ssh_authorized_keys", "ssh_import_id", "ssh-authorized-keys"].iter().any(|key| filled(key));
+        let mut lists = ["ssh_authorized_keys", "ssh_import_id", "ssh-authorized-keys"]
+            .iter()
+            .filter_map(|key| node.get(key));
+        self.is_possible |= lists.any(|keys| keys.items().is_none_or(|items| !items.is_empty()));
     }
 
     fn user(&mut self, user: Option<&Node>, name: &str) {

@@ -19,14 +19,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::platform::Platform;
 use crate::image::registry::Access;
 use crate::interrupt::Interrupt;
+use crate::site::config::airship::{self, AirshipOptions};
 use crate::site::config::{ContainerRuntime, IsoConfiguration};
 
 use engine::{Engine, Wish};
 
 /// The command line, without what belongs to the terminal.
 pub struct Options {
-    /// Without one, volume and image are not looked at.
     pub configuration: Option<PathBuf>,
+    /// Leads to a configuration that is not given. Without one, volume and image are not looked at.
+    pub airship: AirshipOptions,
     pub cache: PathBuf,
     /// Caches that are only read from; those of the configuration come after them.
     pub additional_caches: Vec<PathBuf>,
@@ -102,7 +104,7 @@ pub struct Outlook {
 
 /// Looks at everything. Only an interrupt is an error: whatever else is wrong is what was asked for.
 pub fn examine(options: &Options, interrupt: &Interrupt) -> Result<Report> {
-    let configuration = options.configuration.as_ref().map(|path| IsoConfiguration::load(path));
+    let configuration = configuration(options);
     let (mut found, mut known) = (Vec::new(), None);
     let mut add = |area, checks: Vec<Check>| {
         found.extend(checks.into_iter().map(|check| Found { area, check }));
@@ -138,6 +140,14 @@ pub fn examine(options: &Options, interrupt: &Interrupt) -> Result<Report> {
     let failure = way.failure().filter(|error| error.kind() == ErrorKind::Host).or(obstacle);
     let code = failure.as_ref().map_or(0, |error| error.kind().exit_code());
     Ok(Report { version: 1, code, host: Host::this(), checks: found, rungs: verdicts, run, failure })
+}
+
+/// What a run would be configured with; `None` where there is not even an airshipctl config.
+fn configuration(options: &Options) -> Option<Result<IsoConfiguration>> {
+    match &options.configuration {
+        Some(path) => Some(IsoConfiguration::load(path)),
+        None => airship::isogen(&options.airship).transpose(),
+    }
 }
 
 /// How a run has its container.

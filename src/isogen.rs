@@ -1,5 +1,6 @@
 //! `airshipctl bootstrap isogen`: the whole path, from site documents to a bootable ISO.
 
+mod inputs;
 pub mod plan;
 mod privacy;
 mod site;

@@ -472,6 +472,7 @@ fn no_damage_to_the_documents_makes_a_message_quote_them() {
     let options = airshipctl::isogen::SiteOptions {
         configuration: Some(site.path("isogen.yaml")),
         documents: Some(airshipctl::site::document::Source::Path(site.path("damaged.yaml"))),
+        airship: Default::default(),
         network: None,
         strictness: Strictness::Lenient,
         inputs_after: InputsAfter::Remove,

@@ -11,6 +11,7 @@ use airshipctl::site::config::ContainerRuntime;
 use clap::Args;
 
 use super::CacheArgs;
+use super::config::AirshipArgs;
 use super::isogen::{parse, state_dir};
 use super::output::Output;
 use super::registry::RegistryArgs;
@@ -37,14 +38,16 @@ Exit codes:
 
 /// Find out what works on this host, by trying, and which way a run would take.
 ///
-/// Leaves nothing behind and writes nothing into the volume. Without --conf, volume and image are not
-/// looked at.
+/// Leaves nothing behind and writes nothing into the volume. Without --conf and without an airshipctl
+/// config, volume and image are not looked at.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct DoctorArgs {
-    /// The isogen configuration.
+    /// The isogen configuration [default: found through the airshipctl config, if there is one].
     #[arg(short, long = "conf", value_name = "FILE")]
     configuration: Option<PathBuf>,
+    #[command(flatten)]
+    airship: AirshipArgs,
     #[command(flatten)]
     cache: CacheArgs,
     /// Directory for records of runs and for logs [default: /var/lib/airshipctl as root, else
@@ -81,6 +84,7 @@ impl DoctorArgs {
     fn options(self) -> Result<Options> {
         Ok(Options {
             configuration: self.configuration,
+            airship: self.airship.options(),
             cache: self.cache.dir()?,
             additional_caches: self.cache.additional()?,
             state: state_dir(self.state_dir)?,

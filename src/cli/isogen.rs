@@ -14,6 +14,7 @@ use airshipctl::site::document::Source;
 use airshipctl::site::volume::InputsAfter;
 use clap::Args;
 
+use super::config::AirshipArgs;
 use super::output::Output;
 use super::progress::Console;
 use super::registry::RegistryArgs;
@@ -24,12 +25,14 @@ use super::{CacheArgs, print};
 #[command(after_help = super::EXIT_CODES)]
 pub struct IsogenArgs {
     /// A directory (kustomization or plain *.yaml) or a file with the site's documents; `-` reads a
-    /// rendered multi-document stream from standard input.
+    /// rendered multi-document stream from standard input [default: found through the airshipctl config].
     #[arg(value_name = "DOCUMENTS")]
     documents: Vec<PathBuf>,
-    /// The isogen configuration.
+    /// The isogen configuration [default: found through the airshipctl config].
     #[arg(short, long = "conf", value_name = "FILE")]
     configuration: Option<PathBuf>,
+    #[command(flatten)]
+    airship: AirshipArgs,
     #[command(flatten)]
     cache: CacheArgs,
     /// Directory for records of runs and for logs [default: /var/lib/airshipctl as root, else
@@ -98,6 +101,7 @@ impl IsogenArgs {
             site: SiteOptions {
                 configuration: self.configuration,
                 documents: source(self.documents)?,
+                airship: self.airship.options(),
                 network: self.network,
                 strictness: strictness(self.strict),
                 inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
@@ -128,6 +132,7 @@ pub(super) fn strictness(strict: bool) -> Strictness {
     if strict { Strictness::Strict } else { Strictness::Lenient }
 }
 
+/// Where the documents are, if DOCUMENTS says so.
 pub(super) fn source(mut documents: Vec<PathBuf>) -> Result<Option<Source>> {
     let usage = |text: &str| Error::new(ErrorKind::Usage, text);
     match (documents.pop(), documents.pop()) {

@@ -1,8 +1,10 @@
 //! The command line: clap's types, terminal output, and the exit code. No logic.
 
 mod completion;
+mod config;
 mod container;
 mod doctor;
+mod document;
 mod image;
 mod isogen;
 mod log;
@@ -54,6 +56,12 @@ enum Command {
     #[command(subcommand)]
     Bootstrap(Bootstrap),
     Doctor(doctor::DoctorArgs),
+    /// Look at the airshipctl config, and choose the current context.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Look at the site's documents.
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -132,7 +140,9 @@ fn run(cli: Cli, console: &Console) -> Result<u8> {
         Command::Container(command) => return container::run(command),
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(*args, cli.debug, console),
         Command::Bootstrap(Bootstrap::Validate(args)) => validate::run(args),
+        Command::Config(command) => config::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Document(command) => document::run(command),
         Command::Image(command) => image::run(command, console),
         Command::Version => print(&format!("airshipctl {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completion { shell } => completion::run(shell),

@@ -8,6 +8,7 @@ use airshipctl::isogen::validate::{Finding, Severity, Validation, validate};
 use airshipctl::site::volume::InputsAfter;
 use clap::Args;
 
+use super::config::AirshipArgs;
 use super::isogen::{source, strictness};
 use super::output::Output;
 
@@ -41,6 +42,8 @@ pub struct ValidateArgs {
     /// The isogen configuration.
     #[arg(short, long = "conf", value_name = "FILE")]
     configuration: Option<PathBuf>,
+    #[command(flatten)]
+    airship: AirshipArgs,
     /// Take warnings for errors.
     #[arg(long)]
     strict: bool,
@@ -54,6 +57,7 @@ pub fn run(args: ValidateArgs) -> Result<()> {
     let options = SiteOptions {
         configuration: args.configuration,
         documents: source(args.documents)?,
+        airship: args.airship.options(),
         network: None,
         strictness: strictness(args.strict),
         inputs_after: InputsAfter::Remove,

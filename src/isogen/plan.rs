@@ -180,6 +180,7 @@ fn user_data_name(kind: UserDataKind) -> &'static str {
     match kind {
         UserDataKind::CloudConfig => "cloud-config",
         UserDataKind::CloudConfigArchive => "cloud-config-archive",
+        UserDataKind::JsonPatch => "cloud-config-jsonp",
         UserDataKind::Script => "script",
         UserDataKind::Include => "include",
         UserDataKind::Boothook => "cloud-boothook",

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::inputs;
 use crate::container::Environment;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::image::REFERENCE_BUILDER;
 use crate::image::reference::Reference;
 use crate::site::cloudinit::{self, CloudInit, NetworkSource, UserDataKind};
+use crate::site::config::airship::AirshipOptions;
 use crate::site::config::{BUILDER_CONF, IsoConfiguration, META_DATA, Network};
 use crate::site::document::{DocumentSet, Source};
 use crate::site::report::Report;
@@ -20,6 +22,8 @@ pub struct SiteOptions {
     pub configuration: Option<PathBuf>,
     /// The site's documents; found through the airshipctl config where none are given.
     pub documents: Option<Source>,
+    /// Leads to what of both is not given.
+    pub airship: AirshipOptions,
     /// Overrides the configuration's.
     pub network: Option<Network>,
     pub strictness: Strictness,
@@ -75,7 +79,7 @@ impl Examination {
     /// documents.
     pub fn of(options: &SiteOptions) -> Self {
         let mut found = Self::default();
-        let (configuration, documents) = inputs(options);
+        let (configuration, documents) = inputs::inputs(options);
         let configuration = found.noted(configuration.and_then(with_reference));
         let documents = found.noted(documents.and_then(|source| DocumentSet::read(&source)));
         let Some(documents) = documents else { return found.alone(configuration) };
@@ -127,6 +131,8 @@ impl Examination {
 
 /// One error for all: of the kind of the first, with everybody's faults and ways out.
 fn all_of(mut errors: Vec<Error>) -> Error {
+    // one airshipctl config at fault is why neither was found
+    errors.dedup();
     if errors.len() == 1 {
         return errors.remove(0);
     }
@@ -144,24 +150,9 @@ pub(super) fn faults_of(error: &Error) -> Vec<Fault> {
     }
 }
 
-/// The configuration and the place of the documents; one may be there without the other.
-fn inputs(options: &SiteOptions) -> (Result<IsoConfiguration>, Result<Source>) {
-    let no_configuration = || missing("no isogen configuration is given", "give it with --conf FILE");
-    let no_documents = || {
-        let hint = "name a directory or file with the site's documents, or `-` for standard input";
-        missing("no documents are given", hint)
-    };
-    let path = options.configuration.as_ref().ok_or_else(no_configuration);
-    (path.and_then(|path| IsoConfiguration::load(path)), options.documents.clone().ok_or_else(no_documents))
-}
-
 fn with_reference(configuration: IsoConfiguration) -> Result<(IsoConfiguration, Reference)> {
     let reference = reference(&configuration)?;
     Ok((configuration, reference))
-}
-
-fn missing(what: &str, hint: &str) -> Error {
-    Error::new(ErrorKind::Usage, what).hint(hint)
 }
 
 fn cloud_init(

@@ -3,9 +3,11 @@
 #![allow(dead_code)]
 
 pub mod cache;
+pub mod cloud_init;
 pub mod compiled;
 pub mod docker_registry;
 pub mod faulty;
+pub mod fuzz;
 pub mod guard;
 pub mod http;
 pub mod image;

@@ -1,19 +1,20 @@
 //! From the bytes of `isogen.yaml` to an [`IsoConfiguration`], with every fault found on the way.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{
     BUILDER_CONF, BuilderSection, ContainerRuntime, ContainerSection, IsoConfiguration, META_DATA, Privilege,
-    Verbatim, VolumeMount, patch, selection,
+    Verbatim, VolumeMount, patch, selection, write,
 };
 use crate::error::{Doing, Error, ErrorKind, Fault, Result};
 use crate::site::yaml::{self, Budget, Fields, Mark, Node, Origin};
 
 const ROOT_KEYS: [&str; 5] = ["apiVersion", "kind", "metadata", "container", "builder"];
-const CONTAINER_KEYS: [&str; 6] =
+pub(super) const CONTAINER_KEYS: [&str; 6] =
     ["volume", "image", "containerRuntime", "privileged", "network", "additionalRootfsCaches"];
-const BUILDER_KEYS: [&str; 8] = [
+pub(super) const BUILDER_KEYS: [&str; 8] = [
     "userDataFileName",
     "networkConfigFileName",
     "outputMetadataFileName",
@@ -24,7 +25,7 @@ const BUILDER_KEYS: [&str; 8] = [
     "networkConfigKey",
 ];
 const API_VERSION: &str = "airshipit.org/v1alpha1";
-const KINDS: [&str; 2] = ["ImageConfiguration", "IsoConfiguration"];
+pub(super) const KINDS: [&str; 2] = ["ImageConfiguration", "IsoConfiguration"];
 /// Far above any real configuration, far below what would take time to read.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -45,20 +46,29 @@ fn doing(file: &str) -> String {
 }
 
 /// The bytes of a regular file of bounded size.
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    content(open(path)?)
+}
+
+/// A regular file, opened.
+pub(super) fn open(path: &Path) -> Result<File> {
     let usage = |message: &str| Error::new(ErrorKind::Usage, message);
     // opening a FIFO would wait for a writer, so what it is comes first
     let kind = std::fs::metadata(path).doing(ErrorKind::Usage, || "opening it".into())?.file_type();
     if !kind.is_file() {
         return Err(usage(if kind.is_dir() { "it is a directory" } else { "it is not a regular file" }));
     }
-    let file = std::fs::File::open(path).doing(ErrorKind::Usage, || "opening it".into())?;
+    File::open(path).doing(ErrorKind::Usage, || "opening it".into())
+}
+
+/// All of a file that is not too large.
+pub(super) fn content(file: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .doing(ErrorKind::Usage, || "reading its content".into())?;
     match bytes.len() as u64 > MAX_BYTES {
-        true => Err(usage("it is larger than 1 MiB")),
+        true => Err(Error::new(ErrorKind::Usage, "it is larger than 1 MiB")),
         false => Ok(bytes),
     }
 }
@@ -67,16 +77,39 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 pub(super) fn parse(file: &str, bytes: &[u8], home: Option<&Path>) -> Result<IsoConfiguration> {
     let mut faults = Vec::new();
     let origin = Origin::new(file, None);
+    let places = Places { beside: Path::new(file).parent(), home };
     let configuration = root(&origin, bytes, &mut faults)
-        .and_then(|node| configuration(&node, &origin, bytes, home, &mut faults));
+        .and_then(|node| configuration(&node, &origin, &places, Copy::Patched(bytes), &mut faults));
+    finished(configuration, faults)
+}
+
+/// Checks a configuration that is a part of something else; relative paths in it begin at the file
+/// that it is in.
+pub(super) fn of_node(node: &Node, origin: &Origin, home: Option<&Path>) -> Result<IsoConfiguration> {
+    let mut faults = Vec::new();
+    let beside = Path::new(origin.file()).parent().map(Path::to_owned);
+    let places = Places { beside: beside.as_deref(), home };
+    let configuration = configuration(node, origin, &places, Copy::Written, &mut faults);
+    finished(configuration, faults)
+}
+
+fn finished(configuration: Option<IsoConfiguration>, faults: Vec<Fault>) -> Result<IsoConfiguration> {
     match configuration {
         Some(configuration) if faults.is_empty() => Ok(configuration),
         _ => Err(Error::faults(ErrorKind::Usage, "reading the isogen configuration", faults)),
     }
 }
 
+/// How the builder's copy is made.
+enum Copy<'a> {
+    /// Of the bytes of a file that holds nothing else.
+    Patched(&'a [u8]),
+    /// Of the tree, there being no such file.
+    Written,
+}
+
 /// The only document of the file.
-fn root(origin: &Origin, bytes: &[u8], faults: &mut Vec<Fault>) -> Option<Node> {
+pub(super) fn root(origin: &Origin, bytes: &[u8], faults: &mut Vec<Fault>) -> Option<Node> {
     let before = faults.len();
     let mut documents = yaml::parse(origin, bytes, &mut Budget::default(), faults).into_iter();
     let first = documents.next();
@@ -93,26 +126,23 @@ fn root(origin: &Origin, bytes: &[u8], faults: &mut Vec<Fault>) -> Option<Node> 
 fn configuration(
     node: &Node,
     origin: &Origin,
-    bytes: &[u8],
-    home: Option<&Path>,
+    places: &Places<'_>,
+    copy: Copy<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<IsoConfiguration> {
     let root = Fields::of_root(node, origin, faults)?;
     wrapping(&root, faults);
     let container = root.required_section("container", faults);
-    let places = Places { beside: Path::new(origin.file()).parent(), home };
-    let container = container.and_then(|fields| container_section(&fields, &places, faults));
+    let container = container.and_then(|fields| container_section(&fields, places, faults));
     let builder = root.required_section("builder", faults);
     let builder = builder.and_then(|fields| builder_section(&fields, faults));
     let (container, builder) = (container?, builder?);
     let wanted = container.volume.to_string();
-    let patched = patch::volume(bytes, node, &wanted, &root, faults)?;
-    Some(IsoConfiguration {
-        container,
-        builder,
-        warnings: unknown_keys(&root),
-        builder_conf: Verbatim(patched),
-    })
+    let copy = match copy {
+        Copy::Patched(bytes) => patch::volume(bytes, node, &wanted, &root, faults)?,
+        Copy::Written => write::with_volume(node, &wanted).into_bytes(),
+    };
+    Some(IsoConfiguration { container, builder, warnings: unknown_keys(&root), builder_conf: Verbatim(copy) })
 }
 
 /// The keys that nothing here reads. They stay in the builder's copy, which may read them.
@@ -174,11 +204,11 @@ fn container_section(
     Some(ContainerSection { volume: volume?, image, runtime, privilege, network, additional_rootfs_caches })
 }
 
-/// What paths of the configuration may begin at.
-struct Places<'a> {
+/// What paths of a configuration may begin at.
+pub(super) struct Places<'a> {
     /// The file's directory.
-    beside: Option<&'a Path>,
-    home: Option<&'a Path>,
+    pub beside: Option<&'a Path>,
+    pub home: Option<&'a Path>,
 }
 
 /// `container.additionalRootfsCaches`, a list of directories; whether they are there is seen later.
@@ -205,7 +235,7 @@ fn additional_caches(fields: &Fields<'_>, places: &Places<'_>, faults: &mut Vec<
 }
 
 impl Places<'_> {
-    fn resolve(&self, text: &str) -> PathBuf {
+    pub(super) fn resolve(&self, text: &str) -> PathBuf {
         match (text.strip_prefix("~/"), self.home) {
             (Some(below), Some(home)) => home.join(below),
             // an absolute path takes the place of what it is joined to

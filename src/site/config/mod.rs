@@ -1,9 +1,12 @@
-//! `isogen.yaml`: what the builder container is, and how its files are called.
+//! `isogen.yaml`: what the builder container is, and how its files are called; and the airshipctl config,
+//! which leads to it and to the documents.
 
+pub mod airship;
 mod isogen;
 mod patch;
 mod selection;
 mod volume_mount;
+mod write;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

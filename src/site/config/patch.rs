@@ -1,9 +1,10 @@
-//! The builder's copy of the configuration: one scalar changed, every other byte as it was.
+//! One scalar of a file changed, every other byte as it was: the volume in the builder's copy of the
+//! configuration, the current context in the airshipctl config.
 
 use std::ops::Range;
 
 use crate::error::Fault;
-use crate::site::yaml::{self, Budget, Fields, Node, Origin, Value};
+use crate::site::yaml::{self, Budget, Fields, Node, Origin, ScalarKind, Value};
 
 const VOLUME: [&str; 2] = ["container", "volume"];
 
@@ -17,16 +18,7 @@ pub(super) fn volume(
     faults: &mut Vec<Fault>,
 ) -> Option<Vec<u8>> {
     let node = root.at(&VOLUME)?;
-    if node.text() == Some(wanted) {
-        return Some(bytes.to_vec());
-    }
-    let patched = places(bytes, node).into_iter().find_map(|place| {
-        let fits = |text: String| {
-            let patched = place.filled(bytes, &text);
-            reads_as(&patched, root, wanted).then_some(patched)
-        };
-        notations(wanted, bytes[place.token.start]).into_iter().find_map(fits)
-    });
+    let patched = scalar(bytes, root, &VOLUME, wanted);
     if patched.is_none() {
         let message = format!("`container.volume` cannot be cleaned in place; write it as {wanted:?}");
         faults.push(fields.fault(node, message));
@@ -34,8 +26,27 @@ pub(super) fn volume(
     patched
 }
 
+/// `bytes`, which read as `root`, with the scalar at `path` written as `wanted`; `None` where it has
+/// no place of its own, or none that can hold it.
+pub(super) fn scalar(bytes: &[u8], root: &Node, path: &[&str], wanted: &str) -> Option<Vec<u8>> {
+    let node = path.iter().try_fold(root, |node, key| {
+        // null or not, unlike `Node::at`
+        node.entries().iter().find(|entry| entry.key == *key).map(|entry| &entry.value)
+    })?;
+    if node.string() == Some(wanted) {
+        return Some(bytes.to_vec());
+    }
+    places(bytes, node).into_iter().find_map(|place| {
+        let fits = |text: String| {
+            let patched = place.filled(bytes, &text);
+            reads_as(&patched, root, path, wanted).then_some(patched)
+        };
+        notations(wanted, bytes[place.token.start]).into_iter().find_map(fits)
+    })
+}
+
 /// From the plainest to the most careful notation, but first the one that was used.
-fn notations(wanted: &str, first: u8) -> [String; 3] {
+pub(super) fn notations(wanted: &str, first: u8) -> [String; 3] {
     let plain = wanted.to_owned();
     let single = format!("'{}'", wanted.replace('\'', "''"));
     // JSON's strings are YAML's double-quoted ones
@@ -101,22 +112,31 @@ fn line_length(bytes: &[u8]) -> usize {
     length - usize::from(bytes[..length].ends_with(b"\r"))
 }
 
-/// Whether the patched bytes are the same tree but for the volume.
-fn reads_as(patched: &[u8], before: &Node, wanted: &str) -> bool {
-    let mut faults = Vec::new();
-    let documents = yaml::parse(&Origin::new("", None), patched, &mut Budget::default(), &mut faults);
-    let [(_, after)] = documents.as_slice() else { return false };
-    let volume = after.at(&VOLUME).and_then(Node::string);
-    faults.is_empty() && volume == Some(wanted) && same(before, after, Some(&VOLUME))
+/// Whether the patched bytes are the same tree but for the string at `path`.
+fn reads_as(patched: &[u8], before: &Node, path: &[&str], wanted: &str) -> bool {
+    only_document(patched).is_some_and(|after| {
+        after.at(path).and_then(Node::string) == Some(wanted) && same(before, &after, Some(path))
+    })
 }
 
-/// Compares two trees by content, leaving out what is at the path `except`.
-fn same(a: &Node, b: &Node, except: Option<&[&str]>) -> bool {
+/// The tree of bytes that are one document without fault.
+pub(super) fn only_document(bytes: &[u8]) -> Option<Node> {
+    let mut faults = Vec::new();
+    let documents = yaml::parse(&Origin::new("", None), bytes, &mut Budget::default(), &mut faults);
+    let mut nodes = documents.into_iter().map(|(_, node)| node);
+    nodes.next().filter(|_| faults.is_empty() && nodes.next().is_none())
+}
+
+/// Compares two trees by content, keys in order, leaving out what is at the path `except`.
+pub(super) fn same(a: &Node, b: &Node, except: Option<&[&str]>) -> bool {
     if except == Some(&[]) {
         return true;
     }
     match (&a.value, &b.value) {
-        (Value::Scalar(a), Value::Scalar(b)) => a.kind == b.kind && a.text == b.text,
+        // null has many spellings
+        (Value::Scalar(a), Value::Scalar(b)) => {
+            a.kind == b.kind && (a.text == b.text || a.kind == ScalarKind::Null)
+        }
         (Value::Sequence(a), Value::Sequence(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b, None))
         }

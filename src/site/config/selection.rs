@@ -27,6 +27,8 @@ pub(super) fn read(
     let (key, default) = key;
     let key = builder.string(key, faults).unwrap_or(default).to_owned();
     let selector = builder.section(selector, faults).map(|fields| read_selector(&fields, faults));
+    // one that says nothing would select everything, which nobody means
+    let selector = selector.filter(|selector| *selector != Selector::default());
     SecretSelection { selector, key }
 }
 

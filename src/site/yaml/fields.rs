@@ -2,7 +2,7 @@
 
 use super::merge::key_name;
 use super::scalar::boolean;
-use super::{Mark, Node, Origin};
+use super::{Entry, Mark, Node, Origin};
 use crate::error::Fault;
 
 /// A mapping on its way into a structure of ours.
@@ -113,6 +113,15 @@ impl<'a> Fields<'a> {
     /// A mapping that may be missing.
     pub fn section(&self, key: &str, faults: &mut Vec<Fault>) -> Option<Fields<'a>> {
         Self::of(self.get(key)?, self.origin, self.path(key), faults)
+    }
+
+    /// The mapping's own entries as mappings: a table by name. A fault for each that is none.
+    pub fn sections(&self, faults: &mut Vec<Fault>) -> Vec<(&'a Entry, Fields<'a>)> {
+        let section = |entry: &'a Entry, faults: &mut Vec<Fault>| {
+            let path = self.path(&entry.key.escape_debug().to_string());
+            Some((entry, Self::of(&entry.value, self.origin, path, faults)?))
+        };
+        self.node.entries().iter().filter_map(|entry| section(entry, faults)).collect()
     }
 
     /// A mapping that has to be there.

@@ -101,9 +101,36 @@ fn isogen(site: &Site, arguments: &[&str]) -> Command {
     command
 }
 
+/// A run under way; a test that fails leaves none behind.
+struct Running(Option<Child>);
+
+impl Running {
+    fn child(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+
+    fn pid(&self) -> i32 {
+        self.0.as_ref().unwrap().id() as i32
+    }
+
+    fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // it may be over
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// A run whose builder has shown everything and waits.
-fn started(site: &Site, command: &mut Command) -> Child {
-    let mut child = command.spawn().unwrap();
+fn started(site: &Site, command: &mut Command) -> Running {
+    let mut run = Running(Some(command.spawn().unwrap()));
     let until = Instant::now() + Duration::from_secs(60);
     let has_printed = || {
         let logs = fs::read_dir(site.path("state/logs")).into_iter().flatten().flatten();
@@ -111,19 +138,19 @@ fn started(site: &Site, command: &mut Command) -> Child {
         logs.any(|log| log.contains("\nprinted\n"))
     };
     while !(site.volume().join("started").exists() && has_printed()) {
-        if let Some(status) = child.try_wait().unwrap() {
-            panic!("{status}: {}", stderr(&child.wait_with_output().unwrap()));
+        if let Some(status) = run.child().try_wait().unwrap() {
+            panic!("{status}: {}", stderr(&run.output()));
         }
         assert!(Instant::now() < until, "the builder did not start");
         std::thread::sleep(Duration::from_millis(20));
     }
-    child
+    run
 }
 
 /// Lets the builder go on, and waits for the end of the run.
-fn finish(site: &Site, child: Child) -> Output {
+fn finish(site: &Site, run: Running) -> Output {
     fs::write(site.volume().join("go"), "").unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = run.output();
     assert_silent(&output);
     output
 }
@@ -264,9 +291,9 @@ fn assert_filtered(site: &Site) {
 #[test]
 fn during_a_run_secrets_are_in_volume_and_overlay_and_after_it_in_the_iso() {
     let site = site(&iso_script());
-    let child = started(&site, &mut isogen(&site, &[]));
+    let run = started(&site, &mut isogen(&site, &[]));
     assert_confined(&site);
-    let output = finish(&site, child);
+    let output = finish(&site, run);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_filtered(&site);
     assert_only_in_iso(&site);
@@ -276,8 +303,8 @@ fn during_a_run_secrets_are_in_volume_and_overlay_and_after_it_in_the_iso() {
 #[test]
 fn a_builder_that_fails_is_quoted_without_secrets() {
     let site = site("cat /config/user-data; exit 3");
-    let child = started(&site, &mut isogen(&site, &[]));
-    let output = finish(&site, child);
+    let run = started(&site, &mut isogen(&site, &[]));
+    let output = finish(&site, run);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(6), "{said}");
     assert!(said.contains("  | password: ***\n"), "{said}");
@@ -289,9 +316,9 @@ fn a_builder_that_fails_is_quoted_without_secrets() {
 #[test]
 fn debug_shows_the_output_without_secrets_and_keeps_them_in_the_overlay_alone() {
     let site = site(&iso_script());
-    let child = started(&site, &mut isogen(&site, &["--debug"]));
+    let running = started(&site, &mut isogen(&site, &["--debug"]));
     assert_confined(&site);
-    let output = finish(&site, child);
+    let output = finish(&site, running);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("builder| password: ***\n"), "{}", stderr(&output));
     let tainted = tainted(&site);
@@ -309,8 +336,8 @@ fn debug_shows_the_output_without_secrets_and_keeps_them_in_the_overlay_alone() 
 #[test]
 fn inputs_that_are_kept_are_in_the_volume_alone() {
     let site = site(&iso_script());
-    let child = started(&site, &mut isogen(&site, &["--keep-inputs"]));
-    let output = finish(&site, child);
+    let run = started(&site, &mut isogen(&site, &["--keep-inputs"]));
+    let output = finish(&site, run);
     assert!(output.status.success(), "{}", stderr(&output));
     let expected = ["network-config", "out.iso", "user-data"].map(|name| Path::new("volume").join(name));
     assert_eq!(tainted(&site), expected);
@@ -323,11 +350,11 @@ fn inputs_that_are_kept_are_in_the_volume_alone() {
 fn after_a_signal_secrets_are_nowhere() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let site = site(&iso_script());
-        let child = started(&site, &mut isogen(&site, &["--debug"]));
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        let run = started(&site, &mut isogen(&site, &["--debug"]));
+        kill(Pid::from_raw(run.pid()), signal).unwrap();
         // the builder has no handler, and pid 1 ignores what it does not handle
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
-        let output = child.wait_with_output().unwrap();
+        kill(Pid::from_raw(run.pid()), signal).unwrap();
+        let output = run.output();
         assert_eq!(output.status.code(), Some(128 + signal as i32), "{}", stderr(&output));
         assert_silent(&output);
         let tainted = tainted(&site);
@@ -340,9 +367,9 @@ fn after_a_signal_secrets_are_nowhere() {
 #[test]
 fn after_a_kill_of_the_command_line_the_helper_removes_them() {
     let site = site(&iso_script());
-    let mut child = started(&site, &mut isogen(&site, &[]));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let mut run = started(&site, &mut isogen(&site, &[]));
+    run.child().kill().unwrap();
+    run.child().wait().unwrap();
     assert_soon_nowhere(&site);
     assert_filtered(&site);
 }
@@ -350,19 +377,19 @@ fn after_a_kill_of_the_command_line_the_helper_removes_them() {
 #[test]
 fn after_a_kill_of_everything_secrets_stay_until_the_next_start_and_no_longer() {
     let site = site(&iso_script());
-    let mut child = started(&site, &mut isogen(&site, &[]));
-    let line = child.id() as i32;
+    let mut run = started(&site, &mut isogen(&site, &[]));
+    let line = run.pid();
     kill(Pid::from_raw(line), Signal::SIGSTOP).unwrap();
     children_of(line).into_iter().for_each(|pid| kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap());
     kill(Pid::from_raw(line), Signal::SIGKILL).unwrap();
-    child.wait().unwrap();
+    run.child().wait().unwrap();
     assert_nothing_runs(&site, "no marker");
     let left = tainted(&site);
     assert!(left.iter().all(|name| is_input(name) || is_layer(name)), "{left:?}");
     assert!(left.iter().any(|name| is_input(name)), "{left:?}");
     let _ = fs::remove_file(site.volume().join("started"));
-    let child = started(&site, &mut isogen(&site, &[]));
-    let output = finish(&site, child);
+    let run = started(&site, &mut isogen(&site, &[]));
+    let output = finish(&site, run);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_only_in_iso(&site);
     assert_no_mount(&site);
@@ -381,10 +408,10 @@ fn with_core_files(site: &Site) -> Command {
 #[test]
 fn core_files_and_other_processes_of_the_user_do_not_see_them() {
     let site = site(&format!("busybox sh -c 'kill -ABRT $$' || true; ls /config / /tmp\n{}", iso_script()));
-    let mut child = started(&site, &mut with_core_files(&site));
-    let line = child.id();
+    let mut run = started(&site, &mut with_core_files(&site));
+    let line = run.pid();
     let limits = |pid: i32| fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
-    for pid in [line as i32].into_iter().chain(children_of(line as i32)) {
+    for pid in [line].into_iter().chain(children_of(line)) {
         let limits = limits(pid);
         let core = limits.lines().find(|text| text.starts_with("Max core file size")).unwrap();
         assert!(matches!(core.split_whitespace().nth(4), Some("0" | "1")), "{core}");
@@ -394,13 +421,13 @@ fn core_files_and_other_processes_of_the_user_do_not_see_them() {
             assert!(fs::File::open(format!("/proc/{line}/{file}")).is_err(), "{file}");
         }
     }
-    kill(Pid::from_raw(line as i32), Signal::SIGABRT).unwrap();
-    let status = child.wait().unwrap();
+    kill(Pid::from_raw(line), Signal::SIGABRT).unwrap();
+    let status = run.child().wait().unwrap();
     assert!(status.signal() == Some(6) && !status.core_dumped(), "{status}");
     assert_soon_nowhere(&site);
     let _ = fs::remove_file(site.volume().join("started"));
-    let child = started(&site, &mut with_core_files(&site));
-    let output = finish(&site, child);
+    let run = started(&site, &mut with_core_files(&site));
+    let output = finish(&site, run);
     assert!(output.status.success(), "{}", stderr(&output));
     let log = fs::read_dir(site.path("state/logs"))
         .unwrap()

@@ -28,8 +28,8 @@ pub use filter::Filter;
 pub const LEAST: usize = 8;
 /// Bytes of the longest pattern; longer values are several. What a filter holds back is shorter.
 const LONGEST: usize = 512;
-/// Bytes of all patterns. The search takes some thirty times as much while it is made.
-const MOST: usize = 2 << 20;
+/// Bytes of all patterns. The search takes some fifty times as much while it is made.
+const MOST: usize = 1 << 20;
 
 /// Secret values in all their forms. Found once; clones share them.
 #[derive(Clone, Default)]

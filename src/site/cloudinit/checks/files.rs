@@ -123,7 +123,7 @@ fn octal(text: &str) -> Option<i128> {
 }
 
 /// Base64 with white space anywhere, as in folded lines.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+fn decode(text: &str) -> Option<Vec<u8>> {
     let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(packed).ok()
 }

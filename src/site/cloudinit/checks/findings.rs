@@ -35,7 +35,7 @@ impl<'a> Region<'a> {
     }
 
     /// The text from this line of the region on, counted from 1.
-    pub fn from_line(&self, line: usize) -> Self {
+    pub fn below(&self, line: usize) -> Self {
         Self { start: self.mark(Mark::new(line, 1)), ..*self }
     }
 
@@ -84,12 +84,6 @@ pub(super) struct Findings {
     errors: Vec<Fault>,
     warnings: Vec<Fault>,
     counts: HashMap<&'static str, (Severity, usize)>,
-}
-
-impl Default for Severity {
-    fn default() -> Self {
-        Self::Warning
-    }
 }
 
 impl Findings {

@@ -72,7 +72,7 @@ impl Login<'_, '_> {
         let filled =
             |key: &&str| node.get(key).is_some_and(|keys| keys.items().is_none_or(|items| !items.is_empty()));
         self.is_possible |=
-            ["ssh_authorized_keys", "ssh_import_id", "ssh-authorized-keys"].iter().any(|key| filled(&key));
+            ["ssh_authorized_keys", "ssh_import_id", "ssh-authorized-keys"].iter().any(|key| filled(key));
     }
 
     fn user(&mut self, user: Option<&Node>, name: &str) {

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::files::decode;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// Deeper nesting is an attack; cloud-init's own tools make one level.
 const MAX_DEPTH: usize = 8;
@@ -143,13 +145,25 @@ fn headers(bytes: &[u8], first: usize) -> (Headers, &[u8], usize) {
     (headers, rest, line)
 }
 
-/// The parameter `boundary`, with or without quotes.
+/// The parameter `boundary`, with or without quotes, within which `;` means nothing.
 fn boundary(content_type: &str) -> Option<String> {
-    content_type.split(';').skip(1).find_map(|parameter| {
+    let mut is_quoted = false;
+    let mut parameters = content_type.split(|c: char| {
+        is_quoted ^= c == '"';
+        c == ';' && !is_quoted
+    });
+    parameters.find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let value = value.trim().trim_matches('"');
         (name.trim().eq_ignore_ascii_case("boundary") && !value.is_empty()).then(|| value.to_owned())
     })
+}
+
+/// Base64 as Python's `email` takes it, with its padding or without.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    GeneralPurpose::new(&STANDARD, padding).decode(packed).ok()
 }
 
 /// What is between the lines of the boundary, each with its first line, and whether the last one

@@ -149,6 +149,11 @@ impl Checker<'_> {
     }
 
     fn mime(&mut self, bytes: &[u8], region: Region) {
+        if bytes.first().is_some_and(u8::is_ascii_whitespace) {
+            self.doubt = Doubt::Some;
+            let message = "an empty line before the headers of a MIME message, which end with it";
+            return self.findings.error("leading-space", &region, Mark::new(1, 1), message);
+        }
         let mut splitter = Splitter::default();
         splitter.message(bytes, 1, 0);
         for trouble in &splitter.troubles {
@@ -162,7 +167,7 @@ impl Checker<'_> {
             self.doubt = Doubt::Some;
         }
         for part in &splitter.parts {
-            let inner = region.from_line(part.line);
+            let inner = region.below(part.line);
             let inner = if part.encoding == Encoding::Encoded { inner.decoded() } else { inner };
             self.mime_part(part, inner);
         }

@@ -129,6 +129,9 @@ fn what_cannot_stand_in_a_file_as_it_is_has_the_place_of_its_value() {
         let expected = expected.replacen(": ", &format!(": {begin}"), 1);
         assert_eq!(found_in_bytes(user_data), [expected]);
     }
+    let message = b"\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\n--x--\n";
+    let expected = "an empty line before the headers of a MIME message, which end with it [leading-space]";
+    assert_eq!(found_in_bytes(message), [format!("error: {begin}line 1 of `userData`: {expected}")]);
     let windows = b"#cloud-config\r\nssh_authorized_keys:\r\n- a\r\n";
     assert_eq!(found_in_bytes(windows), Vec::<String>::new());
 }

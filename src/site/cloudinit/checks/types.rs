@@ -94,11 +94,7 @@ fn is_sexagesimal(text: &str) -> bool {
         None => (*last, false),
     };
     let leads = first.starts_with(|c: char| c.is_ascii_digit() && (is_float || c != '0'));
-    let is_minute = |part: &str| match part.as_bytes() {
-        [b'0'..=b'9'] => true,
-        [b'0'..=b'5', b'0'..=b'9'] => true,
-        _ => false,
-    };
+    let is_minute = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
     leads && all_digits(first) && is_minute(last) && minutes.iter().all(|part| is_minute(part))
 }
 

@@ -56,6 +56,7 @@ def netplan_refuses(v2):
         path.parent.mkdir(parents=True)
         path.write_text(safeyaml.dumps({"network": v2}, noalias=True))
         environment = {**os.environ, "LD_LIBRARY_PATH": str(unpacked / "lib/x86_64-linux-gnu")}
+        path.chmod(0o600)
         command = [unpacked / "libexec/netplan/generate", "--root-dir", root]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
     return None if done.returncode == 0 else done.stderr
@@ -108,6 +109,8 @@ def attempt(function, *arguments):
 
 def verdict(case):
     data, problem = attempt(safeyaml.load, case["input"])
+    if case["v2"] == case["input"]:
+        return {"netplan": None if problem else netplan_refuses(data.get("network", data))}
     known = macs(data)
     theirs = None
     if problem is None:
@@ -115,9 +118,7 @@ def verdict(case):
     ours, refused, netplan_said = None, None, None
     if case["v2"] is not None:
         v2 = safeyaml.load(case["v2"])
-        netplan_said = netplan_refuses(v2.get("network", v2))
-        if case["v2"] == case["input"]:
-            return {"netplan": netplan_said}
+        netplan_said = netplan_refuses(v2)
         _, refused = attempt(accepted, v2, known)
         ours = uniform(v2, known)
     return {"theirs": theirs, "ours": ours, "problem": problem, "refused": refused, "netplan": netplan_said}

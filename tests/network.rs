@@ -13,6 +13,7 @@ mod random;
 
 use std::time::Instant;
 
+use airshipctl::error::Fault;
 use airshipctl::site::cloudinit::{NetworkFormat, NetworkPlace, check_network, network_to_v2};
 use airshipctl::site::report::Report;
 use airshipctl::site::yaml::Origin;
@@ -49,6 +50,7 @@ fn assert_same(input: &str, v2: Option<&str>, verdict: &Value) {
     let v2 = v2.unwrap_or_else(|| panic!("{input}\n{:?}", check(input.as_bytes())));
     assert_eq!(verdict["problem"], Value::Null, "cloud-init cannot read\n{input}");
     assert_eq!(verdict["refused"], Value::Null, "cloud-init refuses\n{v2}");
+    assert_eq!(verdict["netplan"], Value::Null, "netplan refuses\n{v2}");
     assert_eq!(verdict["ours"], verdict["theirs"], "{input}\n{v2}");
     let (format, report) = check(v2.as_bytes());
     assert_eq!((format, report.errors.as_slice()), (Some(NetworkFormat::V2), &[][..]), "{v2}");
@@ -119,6 +121,33 @@ fn damaged_inputs_that_cloud_init_fails_at_have_errors() {
         .filter(|(_, (_, verdict))| !is_about_yaml(&verdict["problem"]))
         .filter(|(_, (_, verdict))| verdict["problem"] != Value::Null || verdict["ours"] != verdict["theirs"])
         .map(|(input, (v2, verdict))| format!("{input}\n{}\n{verdict:#}", v2.unwrap_or_default()))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), inputs.len(), wrong.join("\n--------\n"));
+}
+
+#[test]
+fn damaged_version_2_that_netplan_refuses_has_findings() {
+    let mut rng = Rng::from_environment();
+    println!("AIRSHIP_FUZZ_SEED={}", rng.begin());
+    let count = 150 * for_seconds().as_secs() as usize;
+    let seeds = inputs::V2;
+    let damaged = (0..count).map(|_| mutate(seeds[rng.below(seeds.len())].as_bytes(), &mut rng));
+    let inputs: Vec<String> = damaged
+        .filter_map(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| text.len() < 4000 && text.is_ascii())
+        .filter(|text| {
+            let (format, report) = check(text.as_bytes());
+            let unknown = |fault: &Fault| fault.code.as_deref() == Some("network-unknown-key");
+            format == Some(NetworkFormat::V2)
+                && report.errors.is_empty()
+                && !report.warnings.iter().any(unknown)
+        })
+        .collect();
+    let wrong: Vec<_> = inputs
+        .iter()
+        .zip(judged(&inputs))
+        .filter(|(_, (_, verdict))| verdict["netplan"] != Value::Null)
+        .map(|(input, (_, verdict))| format!("{input}\n{}", verdict["netplan"].as_str().unwrap_or_default()))
         .collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), inputs.len(), wrong.join("\n--------\n"));
 }

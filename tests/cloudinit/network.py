@@ -1,12 +1,16 @@
 """Whether a network-config v2 means what cloud-init makes of the original: reads a JSON list of objects with `input` (network_data
 or network-config v1) and `v2`, and prints a JSON list of `theirs` and `ours` (both in one form, or null), `problem` (why cloud-init
-fails at the input) and `refused` (why it fails at the v2)."""
+fails at the input), `refused` (why it fails at the v2) and `netplan` (what netplan says where it refuses the v2)."""
 
 import copy
 import ipaddress
 import json
 import logging
+import os
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from unittest import mock
 
 from cloudinit import net, safeyaml
@@ -42,6 +46,20 @@ def accepted(v2, known):
     with mock.patch.object(network_state, "get_interfaces_by_mac", lambda: known):
         with mock.patch.object(network_state, "find_interface_name_from_mac", by_mac):
             network_state.parse_net_config_data(copy.deepcopy(v2), skip_broken=False)
+
+
+def netplan_refuses(v2):
+    """Hands the v2 to netplan, as cloud-init does where there is one."""
+    unpacked = Path(__file__).parents[2] / "target/netplan/usr"
+    with tempfile.TemporaryDirectory() as root:
+        path = Path(root, "etc/netplan/50-cloud-init.yaml")
+        path.parent.mkdir(parents=True)
+        path.write_text(safeyaml.dumps({"network": v2}, noalias=True))
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(unpacked / "lib/x86_64-linux-gnu")}
+        path.chmod(0o600)
+        command = [unpacked / "libexec/netplan/generate", "--root-dir", root]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
+    return None if done.returncode == 0 else done.stderr
 
 
 def plain(value):
@@ -91,16 +109,19 @@ def attempt(function, *arguments):
 
 def verdict(case):
     data, problem = attempt(safeyaml.load, case["input"])
+    if case["v2"] == case["input"]:
+        return {"netplan": None if problem else netplan_refuses(data.get("network", data))}
     known = macs(data)
     theirs = None
     if problem is None:
         theirs, problem = attempt(lambda: uniform(rendered(data, known), known))
-    ours, refused = None, None
+    ours, refused, netplan_said = None, None, None
     if case["v2"] is not None:
         v2 = safeyaml.load(case["v2"])
+        netplan_said = netplan_refuses(v2)
         _, refused = attempt(accepted, v2, known)
         ours = uniform(v2, known)
-    return {"theirs": theirs, "ours": ours, "problem": problem, "refused": refused}
+    return {"theirs": theirs, "ours": ours, "problem": problem, "refused": refused, "netplan": netplan_said}
 
 
 json.dump([verdict(case) for case in json.load(sys.stdin)], sys.stdout)

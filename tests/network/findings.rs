@@ -274,7 +274,7 @@ const GOLDEN: &[(&str, &[&str])] = &[
             "error: net:4:33: `bonds.b1.interfaces[2]`: there is no such interface [network-bond-link]",
             "error: net:5:29: `bridges.br.interfaces[0]`: there is no such interface [network-bridge-link]",
             "error: net:3:26: `vlans.v.link`: there is no such interface [network-vlan-link]",
-            "warning: net:2:17: `ethernets.a`: unknown key `dhcp` is ignored [network-unknown-key]",
+            "warning: net:2:17: `ethernets.a`: unknown key `dhcp`, which netplan 0.106 refuses [network-unknown-key]",
             "warning: net:4:13: `bonds.b1`: the bond has no mode; it will be balance-rr [network-bond-mode-missing]",
             "warning: net:2:83: `ethernets.a.routes[0].via`: the gateway is outside of every subnet of its interface [network-gateway-outside]",
         ],
@@ -288,6 +288,19 @@ const GOLDEN: &[(&str, &[&str])] = &[
         &[
             "error: net:1:140: `links[2].vlan_link`: cloud-init 22.4 cannot refer to a VLAN unless the link below it has a name, the same as its id [network-vlan-name]",
             "error: net:2:12: `networks[0].ip_address` is missing [network-missing]",
+        ],
+    ),
+    (
+        "version: 2\nrenderer: foo\nbonds: null\nethernets: {'e*': {routes: [{to: 10.0.0.0/8, via: 'fe80::1', metric: -5}], wakeonlan: 5, dhcp4-overrides: {use-dns: x}}}\nbridges: {b: {parameters: {speed: 1}}}\n",
+        &[
+            "error: net:3:8: `bonds`: expected a value, found null [network-type]",
+            "error: net:2:11: `renderer`: expected networkd or NetworkManager [network-renderer]",
+            "error: net:4:70: `ethernets.routes[0].metric`: is no number [network-metric]",
+            "error: net:4:51: `ethernets.routes[0].via`: is an address of another family than the target [network-route-family]",
+            "error: net:4:13: `ethernets`: netplan takes no pattern for an id; write it below `match` [network-name]",
+            "error: net:4:87: `ethernets.wakeonlan`: expected true or false, found a number [network-type]",
+            "error: net:4:117: `ethernets.dhcp4-overrides.use-dns`: expected true or false, found a string [network-type]",
+            "warning: net:5:28: `bridges.b.parameters`: unknown key `speed`, which netplan 0.106 refuses [network-unknown-key]",
         ],
     ),
 ];

@@ -29,6 +29,21 @@ pub(super) const MODES: [&str; 7] =
 /// cloud-init writes it as `arp-ip-target`, and netplan, which has `arp-ip-targets`, refuses that.
 const LOST: &str = "bond-arp-ip-target";
 
+/// Parameters that netplan has and earlier formats have not.
+const NETPLAN_ONLY: [&str; 6] = [
+    "arp-ip-targets",
+    "arp-all-targets",
+    "all-slaves-active",
+    "packets-per-slave",
+    "resend-igmp",
+    "learn-packet-interval",
+];
+
+/// Whether netplan has the parameter; it takes one of them in a wrong spelling as well.
+pub(super) fn is_netplan(key: &str) -> bool {
+    NAMES.iter().any(|(_, name)| *name == key) || NETPLAN_ONLY.contains(&key) || key == "gratuitious-arp"
+}
+
 /// Whether a key of a link is one of a bond.
 pub(super) fn is_known(key: &str) -> bool {
     let key = key.replace('_', "-");

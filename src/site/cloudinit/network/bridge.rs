@@ -18,6 +18,11 @@ const NAMES: [(&str, &str); 8] = [
 const LEFT_OUT: [&str; 5] =
     ["bridge_gcint", "bridge_maxwait", "bridge_waitport", "bridge_ports", "bridge_hw"];
 
+/// Whether netplan has the parameter.
+pub(super) fn is_netplan(key: &str) -> bool {
+    NAMES.iter().any(|(_, name)| *name == key)
+}
+
 /// The parameters that netplan has, their values as YAML.
 pub(super) fn parameters(params: &Item<'_>, findings: &mut Findings<'_>) -> Vec<Parameter> {
     let is_known = |key: &str| LEFT_OUT.contains(&key) || NAMES.iter().any(|(name, _)| *name == key);

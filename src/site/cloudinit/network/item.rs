@@ -217,6 +217,26 @@ impl<'n> Item<'n> {
         }
     }
 
+    /// The metric of a route, that may be missing.
+    pub fn metric(&self, findings: &mut Findings<'_>) -> Option<u32> {
+        let metric = self.text("metric", findings)?.parse().ok();
+        if metric.is_none() {
+            let message = format!("`{}`: is no number", self.path("metric"));
+            findings.error("network-metric", self.mark_of("metric"), message);
+        }
+        metric
+    }
+
+    /// Notes each key that netplan does not know.
+    pub fn warn_refused(&self, is_known: impl Fn(&str) -> bool, findings: &mut Findings<'_>) {
+        for entry in self.node.entries().iter().filter(|entry| !is_known(&entry.key)) {
+            let within = if self.path.is_empty() { String::new() } else { format!("`{}`: ", self.path) };
+            let message =
+                format!("{within}unknown key {}, which netplan 0.106 refuses", key_name(&entry.key));
+            findings.warning("network-unknown-key", entry.key_mark, message);
+        }
+    }
+
     /// Notes each key that nothing reads.
     pub fn warn_unknown(&self, is_known: impl Fn(&str) -> bool, findings: &mut Findings<'_>) {
         for entry in self.node.entries().iter().filter(|entry| !is_known(&entry.key)) {

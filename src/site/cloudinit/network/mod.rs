@@ -8,6 +8,7 @@ mod convert;
 mod findings;
 mod item;
 mod model;
+mod netplan;
 mod openstack;
 mod v1;
 mod v2;

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::address::Subnet;
-use super::bond;
 use super::findings::Findings;
 use super::item::{Item, check_name, not_an_address, wrong_type};
 use super::model::{Interface, Kind, Network, Parameter, Placed, Route, step};
 use super::openstack::{sound_addresses, sound_domains};
+use super::{bond, bridge, netplan};
 use crate::site::yaml::{Mark, Node};
 
 /// Sections with interfaces of which only what all have in common is checked.
@@ -79,15 +79,18 @@ pub(super) fn read(root: &Node, findings: &mut Findings<'_>) -> Network {
     let mut network = Network::default();
     let Some(section) = Item::of(section, path, findings) else { return network };
     let sections = ["version", "renderer", "ethernets", "bonds", "bridges", "vlans"];
-    section.warn_unknown(|key| sections.contains(&key) || OTHERS.contains(&key), findings);
+    section.warn_refused(|key| sections.contains(&key) || OTHERS.contains(&key), findings);
+    netplan::check_nulls(section.node, &section.path, findings);
+    netplan::check_renderer(&section, findings);
     for kind in sections[2..].iter().chain(&OTHERS).copied().filter(|kind| *kind != "openvswitch") {
         let Some(devices) = section.section(kind, findings) else { continue };
         for entry in devices.node.entries() {
             let path = step(&devices.path, &entry.key);
+            // that netplan takes no null was said already
             if entry.value.is_null() {
-                // netplan 0.106 refuses an interface that is null
-                wrong_type(&entry.value, &path, "a mapping", findings);
-            } else if let Some(item) = Item::of(&entry.value, path, findings) {
+                continue;
+            }
+            if let Some(item) = Item::of(&entry.value, path, findings) {
                 let id = Placed::new(entry.key.clone(), entry.key_mark, &*item.path);
                 network.interfaces.push(interface(kind, id, &item, findings));
             }
@@ -100,7 +103,12 @@ fn interface(section: &str, id: Placed<String>, item: &Item<'_>, findings: &mut 
     let kind = match section {
         "ethernets" => ethernet(&id, item, findings),
         "bonds" => bond(item, findings),
-        "bridges" => Kind::Bridge { members: members(item, findings), parameters: Vec::new() },
+        "bridges" => {
+            if let Some(parameters) = item.section("parameters", findings) {
+                parameters.warn_refused(bridge::is_netplan, findings);
+            }
+            Kind::Bridge { members: members(item, findings), parameters: Vec::new() }
+        }
         "vlans" => vlan(item, findings),
         _ => Kind::Other,
     };
@@ -109,7 +117,7 @@ fn interface(section: &str, id: Placed<String>, item: &Item<'_>, findings: &mut 
         check_name(&id.value, id.mark, &id.path, findings);
     }
     if !matches!(kind, Kind::Other) {
-        item.warn_unknown(|key| KEYS.contains(&key) || MORE_KEYS.contains(&key), findings);
+        item.warn_refused(|key| KEYS.contains(&key) || MORE_KEYS.contains(&key), findings);
     }
     let mut interface = Interface::new(id, kind);
     interface.mac =
@@ -118,6 +126,9 @@ fn interface(section: &str, id: Placed<String>, item: &Item<'_>, findings: &mut 
         item.mac("macaddress", findings);
     }
     configure(&mut interface, item, findings);
+    netplan::check_id(&interface.id, findings);
+    netplan::check_renderer(item, findings);
+    netplan::check_booleans(item, findings);
     interface
 }
 
@@ -141,7 +152,7 @@ fn configure(interface: &mut Interface, item: &Item<'_>, findings: &mut Findings
     let routes = item.items("routes", findings);
     interface.routes = routes.iter().filter_map(|route| read_route(route, findings)).collect();
     if let Some(servers) = item.section("nameservers", findings) {
-        servers.warn_unknown(|key| ["addresses", "search"].contains(&key), findings);
+        servers.warn_refused(|key| ["addresses", "search"].contains(&key), findings);
         let texts = servers.texts("addresses", findings);
         interface.dns.addresses = sound_addresses(texts, &servers.path("addresses"), findings);
         let texts = servers.texts("search", findings);
@@ -153,7 +164,7 @@ fn configure(interface: &mut Interface, item: &Item<'_>, findings: &mut Findings
 fn ethernet(id: &Placed<String>, item: &Item<'_>, findings: &mut Findings<'_>) -> Kind {
     let matched = item.section("match", findings);
     if let Some(matched) = &matched {
-        matched.warn_unknown(|key| ["name", "macaddress", "driver"].contains(&key), findings);
+        matched.warn_refused(|key| ["name", "macaddress", "driver"].contains(&key), findings);
     } else {
         check_name(&id.value, id.mark, &id.path, findings);
     }
@@ -190,6 +201,7 @@ fn bond(item: &Item<'_>, findings: &mut Findings<'_>) -> Kind {
         bond::check_mode(item, &["parameters"], findings);
         return Kind::Bond { members, parameters: Vec::new() };
     };
+    section.warn_refused(bond::is_netplan, findings);
     bond::check_mode(&section, &["mode"], findings);
     let mode = section.get("mode").map(|node| (node, section.path("mode")));
     mode.into_iter().for_each(|(node, path)| drop(bond::mode(node, &path, findings)));
@@ -226,7 +238,10 @@ fn addresses(item: &Item<'_>, findings: &mut Findings<'_>) -> Vec<Placed<Subnet>
         let path = format!("{}[{index}]", item.path("addresses"));
         let text = match (node.text(), node.entries()) {
             (Some(text), _) => text,
-            (None, [only]) => only.key.as_str(),
+            (None, [only]) => {
+                options(&only.value, &path, findings);
+                only.key.as_str()
+            }
             _ => {
                 wrong_type(node, &path, "a string", findings);
                 continue;
@@ -236,6 +251,13 @@ fn addresses(item: &Item<'_>, findings: &mut Findings<'_>) -> Vec<Placed<Subnet>
             .extend(address(text, node.mark, &path, findings).map(|one| Placed::new(one, node.mark, path)));
     }
     addresses
+}
+
+/// The options of an address.
+fn options(node: &Node, path: &str, findings: &mut Findings<'_>) {
+    if let Some(options) = Item::of(node, path, findings) {
+        options.warn_refused(|key| ["label", "lifetime"].contains(&key), findings);
+    }
 }
 
 /// netplan, unlike cloud-init, guesses no prefix, and takes no mask for one.
@@ -279,7 +301,7 @@ fn read_route(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<Placed<Rou
         "advertised-receive-window",
         "advmss",
     ];
-    item.warn_unknown(|key| known.contains(&key), findings);
+    item.warn_refused(|key| known.contains(&key), findings);
     let to = item.required("to", findings).filter(|to| *to != "default");
     let to = to.and_then(|to| match Subnet::parse(to, Some(if to.contains(':') { "128" } else { "32" })) {
         Ok(subnet) => Some(subnet),
@@ -295,6 +317,10 @@ fn read_route(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<Placed<Rou
     }
     let on_link = item.boolean("on-link", findings).unwrap_or(false);
     let via = item.ip("via", findings)?;
-    let metric = item.text("metric", findings).and_then(|text| text.parse().ok());
+    let metric = item.metric(findings);
+    if to.is_some_and(|to| to.ip.is_ipv4() != via.is_ipv4()) {
+        let message = format!("`{}`: is an address of another family than the target", item.path("via"));
+        findings.error("network-route-family", item.mark_of("via"), message);
+    }
     Some(Placed::new(Route { to, via, metric, on_link }, item.mark_of("via"), item.path("via")))
 }

@@ -185,14 +185,7 @@ pub(in super::super) fn read_route(item: &Item<'_>, findings: &mut Findings<'_>)
         item.missing("gateway", findings);
     }
     let via = item.ip("gateway", findings);
-    let metric = item.text("metric", findings).and_then(|text| match text.parse() {
-        Ok(metric) => Some(metric),
-        Err(_) => {
-            let message = format!("`{}`: is no number", item.path("metric"));
-            findings.error("network-metric", item.mark_of("metric"), message);
-            None
-        }
-    });
+    let metric = item.metric(findings);
     let route = Route { to: Some(to?), via: via?, metric, on_link: false };
     Some(Placed::new(route, item.mark_of("gateway"), item.path("gateway")))
 }

@@ -14,6 +14,8 @@ scripts/setup.sh test
 step "the scripts" shellcheck --external-sources scripts/*.sh scripts/builder/*.sh scripts/hosts/*.sh .ci/run
 step "the builder script" python3 -m unittest discover tests/builder
 step "the tests" env AIRSHIP_FUZZ_SECONDS=60 cargo test --release --locked
+step "the tests with libFuzzer" scripts/fuzz.sh
+step "kustomizations beside kustomize" env AIRSHIPCTL=target/release/airshipctl scripts/test-kustomize.sh
 if [[ $EUID == 0 ]]; then
   step "the path as ordinary users" scripts/test-users.sh
   step "what doctor says of hosts" scripts/test-hosts.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Called by test-kustomize.sh: renders the cases of tests/kustomize with our program and with kustomize, and compares.
 
-Without `kustomize` or `kubectl` in PATH, the committed expectations stand for it. $AIRSHIPCTL names our program.
+Without `kustomize` or `kubectl` (with kustomize 5) in PATH, the committed expectations stand for it. $AIRSHIPCTL names our program.
 tests/kustomize/README.md describes the cases.
 """
 import argparse
@@ -22,13 +22,21 @@ import cases
 BINARY = os.path.abspath(os.environ.get("AIRSHIPCTL", "target/debug/airshipctl"))
 # what kustomize says, and why it refuses in one word
 REASONS = [(re.compile(pattern, re.S), reason) for pattern, reason in [
-    (r"not in or below|security; file", "escape"),
-    (r"cycle detected|cycle", "cycle"),
-    (r"unknown field|Multiple kustomization|cannot unmarshal|invalid Kustomization|json: ", "bad-kustomization"),
-    (r"may not add resource with an already registered id|already registered|found multiple possible|multiple matches", "duplicate"),
-    (r"no such file|evalsymlink|must resolve to a file|doesn't exist|not exist|unable to find one of|couldn't open|is a directory", "missing-file"),
-    (r"helm|plugin|exec", "plugin"),
-    (r"no matches|no resource matches|failed to find unique target|unable to find|not found|missing", "no-match"),
+    (r"not in or below", "escape"),
+    (r"cycle detected", "cycle"),
+    (r"invalid Kustomization|Multiple kustomization|sortOptions|Found multiple kus|kustomization.yaml is empty", "bad-kustomization"),
+    (r"kind should be|apiVersion for|expected kind", "bad-kind"),
+    (r"missing kind|missing metadata\.name|missing Resource metadata", "bad-object"),
+    (r"registered id|ID conflict|behavior must be merge or replace|already encountered|found multiple possible", "duplicate"),
+    (r"helm|external plugins", "plugin"),
+    (r"MalformedYAML|yaml: |Inf|NaN", "bad-yaml"),
+    (r"no matches|no resource matches|does not exist; cannot|unable to find|is missing|nothing selected|does not match|missing value|var '|field specified", "no-match"),
+    (r"multiple matches", "many-matches"),
+    (r"no such file|must resolve to a file|not directory|new root cannot be empty", "missing-file"),
+    (r"patch|wrong node kind|Unexpected kind|invalid index|test failed|parsing regexp|parse requirement", "bad-patch"),
+    (r"KV pairs|must have a name|illegally repeats", "bad-generator"),
+    (r"eplacement|out of bounds|select", "bad-replacement"),
+    (r"var", "bad-var"),
 ]]
 
 
@@ -41,16 +49,19 @@ Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: ("dat
 
 
 def oracle():
-    """The command of kustomize that is installed."""
-    if shutil.which("kustomize"):
-        return ["kustomize", "build"]
-    return ["kubectl", "kustomize"] if shutil.which("kubectl") else None
+    """The command of kustomize 5 that is installed; earlier ones render otherwise."""
+    for asked, command in [(["kustomize", "version"], ["kustomize", "build"]),
+                           (["kubectl", "version", "--client"], ["kubectl", "kustomize"])]:
+        said = run(asked)[0] if shutil.which(asked[0]) else None
+        if re.search(r"^(Kustomize Version: )?v5\.", said or "", re.M):
+            return command
+    return None
 
 
 def run(argv):
     """Standard output, or None with the end of what was said instead."""
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(argv, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, f"{error}", -1
     return (done.stdout.decode() if done.returncode == 0 else None), done.stderr.decode(errors="replace"), done.returncode
@@ -108,7 +119,7 @@ class Result:
 def regenerate(features, command):
     """Writes what kustomize says into the files of cases."""
     if not command:
-        sys.exit("test-kustomize.sh: neither kustomize nor kubectl is installed")
+        sys.exit("test-kustomize.sh: neither kustomize 5 nor a kubectl that has it is installed")
     for feature in features:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda case: expect(case, command), feature.cases))

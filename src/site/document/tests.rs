@@ -107,7 +107,7 @@ fn what_is_no_document_is_refused_with_its_place() {
 #[test]
 fn an_input_without_end_is_refused() {
     let error = DocumentSet::from_reader("-", std::io::repeat(b'#')).unwrap_err();
-    assert_eq!(error.to_string(), "reading the documents: -: is larger than 64 MiB");
+    assert_eq!(error.to_string(), "reading the documents: -: is larger than 128 MiB");
 }
 
 #[test]

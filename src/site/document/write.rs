@@ -8,8 +8,13 @@ use crate::site::yaml;
 /// A stream of documents with `---` between them, each as `kubectl kustomize` writes it; Secrets with
 /// what they hold.
 pub fn to_yaml<'a>(documents: impl Iterator<Item = &'a Document>) -> String {
-    let texts: Vec<_> = documents.map(|document| yaml::write(document.node())).collect();
-    texts.join("---\n")
+    let mut text = String::new();
+    for document in documents {
+        // one growing text: a list of all would hold each twice while they are joined
+        text.push_str(if text.is_empty() { "" } else { "---\n" });
+        text.push_str(&yaml::write(document.node()));
+    }
+    text
 }
 
 /// One `List` of the core group with the documents in it, as `kubectl get --output json` writes one;

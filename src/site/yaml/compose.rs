@@ -6,7 +6,7 @@ use serde_yaml::granit_parser::{Event, ScalarStyle, Span, Tag};
 
 use super::merge;
 use super::scalar::{check_collection_tag, resolve};
-use super::stream::{Budget, MAX_DEPTH, MAX_NODES};
+use super::stream::{Budget, MAX_COPIED_NODES, MAX_COPIED_TEXT, MAX_DEPTH, MAX_NODES};
 use super::{Dialect, Entry, Mark, Node, Origin, Scalar, ScalarKind, Style, Value};
 use crate::error::Fault;
 
@@ -118,7 +118,7 @@ impl<'a> Composer<'a> {
     /// The scalar with its kind, or what is wrong with its tag.
     fn scalar(
         &mut self,
-        text: String,
+        mut text: String,
         style: ScalarStyle,
         tag: Option<&Tag>,
         mark: Mark,
@@ -134,6 +134,7 @@ impl<'a> Composer<'a> {
             ScalarStyle::Folded => Style::Folded,
             _ => Style::Quoted,
         };
+        text.shrink_to_fit();
         Ok(Scalar { kind, text, style })
     }
 
@@ -199,11 +200,16 @@ impl<'a> Composer<'a> {
     fn end(&mut self) -> Result<(), Trouble> {
         // the parser balances starts and ends
         let Some(Open { mark, anchor, content }) = self.open.pop() else { return Ok(()) };
+        // collections grow by doubling, and most are small: what was not used would be half of a tree
         let value = match content {
-            Content::Sequence(items) => Value::Sequence(items),
+            Content::Sequence(mut items) => {
+                items.shrink_to_fit();
+                Value::Sequence(items)
+            }
             Content::Mapping { mut entries, merged, .. } => {
                 self.take_duplicates(&mut entries);
                 merge::apply(&mut entries, merged).map_err(|(mark, message)| Trouble::new(mark, message))?;
+                entries.shrink_to_fit();
                 Value::Mapping(entries)
             }
         };
@@ -271,14 +277,22 @@ impl<'a> Composer<'a> {
 
     /// Takes the cost of one copy from the budget.
     fn pay(&mut self, size: Size, mark: Mark) -> Result<(), Trouble> {
-        self.budget.nodes = self.budget.nodes.checked_sub(size.nodes).ok_or_else(|| too_many(mark))?;
-        self.budget.copied = self.budget.copied.checked_sub(size.text).ok_or_else(|| too_many(mark))?;
+        let budget = &mut *self.budget;
+        budget.copied_nodes = budget.copied_nodes.checked_sub(size.nodes).ok_or_else(|| bomb(mark))?;
+        budget.copied_text = budget.copied_text.checked_sub(size.text).ok_or_else(|| bomb(mark))?;
         Ok(())
     }
 }
 
 fn too_many(mark: Mark) -> Trouble {
-    let message = format!("holds more than {MAX_NODES} values, aliases expanded; a YAML bomb?");
+    Trouble::fatal(mark, format!("holds more than {MAX_NODES} values"))
+}
+
+fn bomb(mark: Mark) -> Trouble {
+    let message = format!(
+        "holds more than {MAX_COPIED_NODES} values or {} MiB, aliases expanded; a YAML bomb?",
+        MAX_COPIED_TEXT >> 20
+    );
     Trouble::fatal(mark, message)
 }
 

@@ -6,12 +6,18 @@ use super::compose::{Composer, Trouble};
 use super::{Dialect, Mark, Node, Origin};
 use crate::error::Fault;
 
-/// Largest input, in bytes. The largest rendered document models known are a few megabytes.
-pub const MAX_BYTES: usize = 64 << 20;
+/// Largest input, in bytes. The largest rendered document models known are a few megabytes; a tree takes
+/// about six times as much memory as its text, so that this keeps it below a gigabyte.
+pub const MAX_BYTES: usize = 128 << 20;
 /// Deepest nesting; deeper trees would overflow the stack when they are walked or dropped.
 pub const MAX_DEPTH: usize = 128;
-/// Most nodes, aliases expanded, of everything read with one [`Budget`].
-pub const MAX_NODES: usize = 2_000_000;
+/// Most nodes of everything read with one [`Budget`]: those of 128 MiB of ordinary documents, not of as
+/// much of `- a`.
+pub const MAX_NODES: usize = 8_000_000;
+/// Most nodes that aliases may add to those that were written.
+pub const MAX_COPIED_NODES: usize = 2_000_000;
+/// Most bytes of text that aliases may add.
+pub(super) const MAX_COPIED_TEXT: usize = 64 << 20;
 /// A stream that is garbage throughout shall not fill the terminal.
 const MAX_FAULTS: usize = 20;
 
@@ -21,13 +27,19 @@ const MAX_FAULTS: usize = 20;
 pub struct Budget {
     pub(super) nodes: usize,
     pub(super) bytes: usize,
-    /// Text duplicated by anchors and aliases: the memory that a YAML bomb takes.
-    pub(super) copied: usize,
+    /// What anchors and aliases duplicate: the memory that a YAML bomb takes.
+    pub(super) copied_nodes: usize,
+    pub(super) copied_text: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { nodes: MAX_NODES, bytes: MAX_BYTES, copied: MAX_BYTES }
+        Self {
+            nodes: MAX_NODES,
+            bytes: MAX_BYTES,
+            copied_nodes: MAX_COPIED_NODES,
+            copied_text: MAX_COPIED_TEXT,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::load::{Kustomization, Role, find};
 use super::objects::{self, Ids};
 use super::read::{self, Refusal};
 use super::resource::ResMap;
-use super::{Layer, RENDER_OUTSIDE, TRANSFORMERS, generators, hash, metadata, nameref, order, vars};
+use super::{Layer, RENDER_OUTSIDE, TRANSFORMERS, generators, hash, metadata, nameref, numbers, order, vars};
 use crate::error::Fault;
 use crate::site::document::{Emptiness, Reading, files, manifest};
 use crate::site::yaml::{MAX_DEPTH, Node, Origin};
@@ -62,6 +62,7 @@ impl<'a> Build<'a> {
         if faults.len() == before {
             vars::resolve(&mut resources, faults);
         }
+        numbers::refuse(&resources, faults);
         resources.resources.retain(|resource| !resource.is_local());
         options.sort(&mut resources);
         metadata::complete(&mut resources, top.list("buildMetadata"), &top.directory, &table);

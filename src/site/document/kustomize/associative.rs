@@ -60,7 +60,7 @@ fn value_of<'a>(item: &'a Node, key: &str) -> Option<&'a Node> {
 }
 
 /// What tells an item of a regular list from others.
-fn identity<'a>(item: &'a Node, keys: Keys) -> Option<&'a str> {
+fn identity(item: &Node, keys: Keys) -> Option<&str> {
     let value = match keys {
         [] => item,
         [key] => value_of(item, key)?,

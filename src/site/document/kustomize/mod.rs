@@ -22,6 +22,7 @@ mod metadata;
 mod nameref;
 mod names;
 mod namespace;
+mod numbers;
 mod objects;
 mod order;
 mod patches;

@@ -22,7 +22,7 @@ pub(super) fn transform(layer: &mut Layer<'_>, resources: &mut ResMap) {
         let mark = item.node.get("count").unwrap_or(node).mark;
         let found: Vec<_> = resources.resources.iter_mut().filter(|found| is_meant(found, name)).collect();
         if found.is_empty() {
-            let message = format!("`replicas`: there is no {} named {name:?}", KINDS.join(", "));
+            let message = format!("`replicas`: nothing named {name:?} has replicas ({})", KINDS.join(", "));
             layer.error("no-such-replicas", node, message);
         }
         for resource in found {

@@ -1,5 +1,7 @@
 //! Whole kustomizations: what is rendered, and what is said of mistakes.
 
+mod values;
+
 use std::path::Path;
 
 use super::super::{DocumentSet, Source};

@@ -11,7 +11,7 @@ pub(super) fn absorb(layer: &mut Layer<'_>, place: &Node, made: Resource, resour
     match (found.as_slice(), made.behavior) {
         ([], Behavior::Create) => resources.resources.push(made),
         ([], _) => {
-            let message = format!("{name} is not there, so that nothing can be merged into it or replace it");
+            let message = format!("there is no {name} to merge with or to replace");
             layer.error("nothing-to-merge", place, message);
         }
         ([at], Behavior::Create) => {
@@ -22,7 +22,7 @@ pub(super) fn absorb(layer: &mut Layer<'_>, place: &Node, made: Resource, resour
         }
         ([at], behavior) => change(&mut resources.resources[*at], made, behavior),
         _ => {
-            let message = format!("{name} stands for several resources; their earlier names are the same");
+            let message = format!("there are several resources that are or were {name}");
             layer.error("ambiguous-merge", place, message);
         }
     }

@@ -37,7 +37,7 @@ pub(super) enum Patch {
 impl<'l> Run<'_, 'l> {
     /// Reads an item of `patches`, with its target.
     pub(super) fn read(&mut self, item: &Node, empty: Empty) -> Option<(Patch, Option<Target>)> {
-        let target = item.get("target").map(|node| Target::read(node)).transpose();
+        let target = item.get("target").map(Target::read).transpose();
         let target = self.noted(target);
         let options = options(item);
         let options = self.noted(options);

@@ -115,7 +115,9 @@ fn walk(
                 items.push(value);
                 return Ok(());
             }
-            let item = items.get_mut(*index).ok_or_else(|| format!("there are only {count} items"))?;
+            let item = items
+                .get_mut(*index)
+                .ok_or_else(|| format!("item {index} is asked for, and the list has {count}"))?;
             walk(item, rest, there, change)
         }
         (Step::Every, Value::Sequence(items)) => {

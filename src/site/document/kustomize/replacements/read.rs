@@ -44,6 +44,8 @@ pub(super) fn files(layer: &mut Layer<'_>) -> Vec<Vec<Node>> {
         let Some(path) = node.get("path") else { continue };
         if node.get("source").is_some() || node.get("targets").is_some() {
             layer.error("bad-replacement", node, "`replacements`: has both `path` and a replacement");
+            files.push(Vec::new());
+            continue;
         }
         let documents = layer.file(path).and_then(|(bytes, origin)| layer.parse(origin.file(), &bytes));
         let nodes = documents.unwrap_or_default().into_iter().map(|(_, node)| node);

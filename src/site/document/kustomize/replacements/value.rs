@@ -13,7 +13,8 @@ pub(super) fn refined(node: &Node, part: Option<&Part<'_>>) -> Result<Node, Stri
     let count = parts.clone().count();
     let index = usize::try_from(part.index).ok();
     let found = index.and_then(|index| parts.nth(index));
-    let found = found.ok_or_else(|| format!("`index` is {}, and there are {count} parts", part.index))?;
+    let found =
+        found.ok_or_else(|| format!("`index` is {}, and the text has {count} part(s)", part.index))?;
     let mut refined = node.clone();
     if let Value::Scalar(scalar) = &mut refined.value {
         scalar.text = found.to_owned();
@@ -70,7 +71,7 @@ fn set(scalar: &mut Scalar, text: &str) -> Result<(), String> {
         ScalarKind::Bool if !matches!(scalar.text.to_ascii_lowercase().as_str(), "true" | "false") => {
             scalar.kind = ScalarKind::String;
         }
-        kind => return Err(format!("the value is no {}, which is what is there", name(kind))),
+        kind => return Err(format!("there is {}, and the value is none", name(kind))),
     }
     if scalar.kind == ScalarKind::String && scalar.style == Style::Plain {
         // a date without quotes would be another text
@@ -82,9 +83,9 @@ fn set(scalar: &mut Scalar, text: &str) -> Result<(), String> {
 
 fn name(kind: ScalarKind) -> &'static str {
     match kind {
-        ScalarKind::Number => "number",
-        ScalarKind::Bool => "boolean",
+        ScalarKind::Number => "a number",
+        ScalarKind::Bool => "a boolean",
         ScalarKind::Null => "null",
-        ScalarKind::String => "string",
+        ScalarKind::String => "a string",
     }
 }

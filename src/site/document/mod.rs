@@ -1,7 +1,6 @@
 //! The site's documents: where they are read from, and how one is chosen among them.
 
 mod files;
-#[allow(dead_code, reason = "under construction on this branch")]
 mod kustomize;
 pub mod label_selector;
 mod manifest;

@@ -43,6 +43,15 @@ impl Default for Budget {
     }
 }
 
+impl Budget {
+    /// Takes what copies cost: values, and bytes of text. `None` if that is more than there is.
+    pub fn pay(&mut self, nodes: usize, text: usize) -> Option<()> {
+        self.nodes = self.nodes.checked_sub(nodes)?;
+        self.copied = self.copied.checked_sub(text)?;
+        Some(())
+    }
+}
+
 /// The documents of one file, numbered from 1 as they stand in the file; empty ones are left out
 /// but counted.
 pub type Numbered = Vec<(usize, Node)>;

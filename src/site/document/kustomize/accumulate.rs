@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::load::{Kustomization, Role, find};
+use super::metadata::Traces;
 use super::objects::{self, Ids};
 use super::read::{self, Refusal};
 use super::resource::ResMap;
@@ -19,11 +20,12 @@ pub(super) struct Build<'a> {
     pub sources: Vec<Origin>,
     /// Real paths of the directories from the first kustomization to the current one.
     stack: Vec<PathBuf>,
+    traces: Traces,
 }
 
 impl<'a> Build<'a> {
     pub fn new(reading: &'a mut Reading) -> Self {
-        Self { reading, sources: Vec::new(), stack: Vec::new() }
+        Self { reading, sources: Vec::new(), stack: Vec::new(), traces: Traces::Dropped }
     }
 
     pub fn note(&mut self, fault: Fault) {
@@ -41,6 +43,7 @@ impl<'a> Build<'a> {
     pub fn run(mut self, file: &Path) {
         let before = self.reading.faults.len();
         let Some(top) = Kustomization::load(file, Role::Top, &mut self) else { return };
+        self.traces = Traces::of(&top);
         let options = order::Order::read(&mut self.layer(&top));
         let resources = self.stages(&top, ResMap::default());
         if let (Some(options), false) = (options, self.failed(before)) {
@@ -114,7 +117,9 @@ impl<'a> Build<'a> {
         for (index, stage) in TRANSFORMERS.iter().enumerate() {
             if !self.failed(before) {
                 stage(&mut self.layer(kustomization), &mut resources);
-                metadata::note_stage(index, kustomization, &mut resources);
+                if self.traces == Traces::Kept {
+                    metadata::note_stage(index, kustomization, &mut resources);
+                }
             }
         }
         if !self.failed(before) {

@@ -88,19 +88,19 @@ pub(super) fn labels(layer: &mut Layer<'_>, resources: &mut ResMap) {
         let specs = specs_of(item, layer);
         let pairs = item.get("pairs").map(|pairs| pairs_of(pairs, layer)).unwrap_or_default();
         if layer.reading.faults.len() == before {
-            set_all(&pairs, &specs, layer, resources);
+            set_all(item, &pairs, &specs, layer, resources);
         }
     }
     if let Some(common) = kustomization.get("commonLabels") {
         let pairs = pairs_of(common, layer);
-        set_all(&pairs, &with_selectors(), layer, resources);
+        set_all(common, &pairs, &with_selectors(), layer, resources);
     }
 }
 
 pub(super) fn annotations(layer: &mut Layer<'_>, resources: &mut ResMap) {
     if let Some(common) = layer.kustomization.get("commonAnnotations") {
         let pairs = pairs_of(common, layer);
-        set_all(&pairs, &ANNOTATIONS, layer, resources);
+        set_all(common, &pairs, &ANNOTATIONS, layer, resources);
     }
 }
 
@@ -187,8 +187,16 @@ fn is_set(node: &Node, key: &str, layer: &mut Layer<'_>) -> bool {
     }
 }
 
-fn set_all(pairs: &[(String, Node)], specs: &[FieldSpec<'_>], layer: &mut Layer<'_>, resources: &mut ResMap) {
-    if pairs.is_empty() {
+fn set_all(
+    node: &Node,
+    pairs: &[(String, Node)],
+    specs: &[FieldSpec<'_>],
+    layer: &mut Layer<'_>,
+    resources: &mut ResMap,
+) {
+    let text = pairs.iter().map(|(key, value)| key.len() + value.text().map_or(0, str::len)).sum();
+    let count = resources.resources.len();
+    if pairs.is_empty() || layer.pay(node, count, text).is_none() {
         return;
     }
     for resource in &mut resources.resources {

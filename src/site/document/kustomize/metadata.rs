@@ -64,6 +64,21 @@ pub(super) struct Step {
     kind: &'static str,
 }
 
+/// Whether the transformers are to be told, by the top's `buildMetadata`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Traces {
+    #[default]
+    Dropped,
+    Kept,
+}
+
+impl Traces {
+    pub fn of(top: &Kustomization) -> Self {
+        let is_wanted = |node: &Node| node.string() == Some("transformerAnnotations");
+        if top.list("buildMetadata").iter().any(is_wanted) { Self::Kept } else { Self::Dropped }
+    }
+}
+
 /// Notes the stage that was done on all resources.
 pub(super) fn note_stage(stage: usize, kustomization: &Kustomization, resources: &mut ResMap) {
     let Some((kind, count)) = STAGES.get(stage) else { return };

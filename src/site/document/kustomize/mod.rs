@@ -92,12 +92,6 @@ impl Layer<'_> {
         self.reading.faults.push(fault);
     }
 
-    /// Notes a fault at a node of any document of the build.
-    fn fault(&mut self, node: &Node, message: impl Into<String>) {
-        let fault = self.origin_of(node.mark).fault(node.mark, message);
-        self.reading.faults.push(fault);
-    }
-
     /// Notes each key of a mapping within the kustomization that kustomize does not know either.
     fn refuse_unknown(&mut self, node: &Node, path: &str, known: &[&str]) {
         for entry in node.entries().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
@@ -105,6 +99,16 @@ impl Layer<'_> {
             let fault = self.origin_of(entry.key_mark).fault(entry.key_mark, message);
             self.reading.faults.push(fault.coded("unknown-field"));
         }
+    }
+
+    /// Takes the cost of `count` copies of a text from the budget, as what a few lines say of many
+    /// objects can be far larger than all files; a fault at `node` if that is too much.
+    fn pay(&mut self, node: &Node, count: usize, text: usize) -> Option<()> {
+        let paid = self.reading.budget.pay(count, count.saturating_mul(text));
+        if paid.is_none() {
+            self.error("too-much", node, format!("repeated in {count} places, this is too much"));
+        }
+        paid
     }
 
     /// Gives faults noted since `before` a code, where they have none.

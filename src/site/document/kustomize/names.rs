@@ -13,7 +13,7 @@ const KEPT: [Target<'static>; 3] = [
 ];
 
 pub(super) fn prefix(layer: &mut Layer<'_>, resources: &mut ResMap) {
-    let Some(prefix) = affix(layer, "namePrefix") else { return };
+    let Some(prefix) = affix(layer, "namePrefix", resources) else { return };
     for resource in renamed(resources) {
         resource.prefixes.push(prefix.clone());
         rename(resource, |name| format!("{prefix}{name}"));
@@ -21,15 +21,18 @@ pub(super) fn prefix(layer: &mut Layer<'_>, resources: &mut ResMap) {
 }
 
 pub(super) fn suffix(layer: &mut Layer<'_>, resources: &mut ResMap) {
-    let Some(suffix) = affix(layer, "nameSuffix") else { return };
+    let Some(suffix) = affix(layer, "nameSuffix", resources) else { return };
     for resource in renamed(resources) {
         resource.suffixes.push(suffix.clone());
         rename(resource, |name| format!("{name}{suffix}"));
     }
 }
 
-fn affix(layer: &Layer<'_>, field: &str) -> Option<String> {
-    layer.kustomization.get(field).and_then(Node::string).filter(|text| !text.is_empty()).map(str::to_owned)
+fn affix(layer: &mut Layer<'_>, field: &str, resources: &ResMap) -> Option<String> {
+    let node = layer.kustomization.get(field)?;
+    let text = node.string().filter(|text| !text.is_empty())?;
+    layer.pay(node, resources.resources.len(), text.len())?;
+    Some(text.to_owned())
 }
 
 /// The resources whose names may change; what they were first decides.

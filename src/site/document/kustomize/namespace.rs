@@ -24,8 +24,10 @@ const PLACES: [FieldSpec<'static>; 3] = [
 ];
 
 pub(super) fn transform(layer: &mut Layer<'_>, resources: &mut ResMap) {
-    let Some(namespace) = layer.kustomization.get("namespace").and_then(Node::string) else { return };
-    if namespace.is_empty() {
+    let node = layer.kustomization.get("namespace");
+    let text = node.and_then(Node::string).filter(|text| !text.is_empty());
+    let (Some(node), Some(namespace)) = (node, text) else { return };
+    if layer.pay(node, resources.resources.len(), namespace.len()).is_none() {
         return;
     }
     for resource in &mut resources.resources {

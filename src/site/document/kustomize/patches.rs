@@ -19,10 +19,9 @@ pub(super) fn strategic_merge(layer: &mut Layer<'_>, resources: &mut ResMap) {
             continue;
         };
         for patch in patches {
-            let patch = run.noted(Ok(patch));
-            let at = patch.as_ref().and_then(|patch| run.matching(patch));
-            if let (Some(at), Some(patch)) = (at, patch) {
-                run.merge(at, &as_selected(&patch, &run.resources.resources[at]), &Options::default());
+            if let Some(at) = run.matching(&patch) {
+                let patch = as_selected(&patch, &run.resources.resources[at]);
+                run.merge(at, &patch, &Options::default());
             }
         }
     }

@@ -384,3 +384,26 @@ fn what_is_only_there_for_tools_is_left_out() {
         + &MAP.replace("{name: a}", "{name: b, annotations: {config.kubernetes.io/local-config: 'true'}}");
     assert_eq!(rendered(&text), "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n");
 }
+
+#[test]
+fn what_is_nested_too_deep_or_multiplies_is_refused() {
+    let deep: String = (0..=128)
+        .map(|n| format!("-- site{}/kustomization.yaml\nresources: [x]\n", "/x".repeat(n)))
+        .collect();
+    let found = faults(&deep);
+    assert!(
+        found[0].ends_with(":1:13: `x` is nested deeper than 128 kustomizations [too-deep]"),
+        "{}",
+        found[0].len()
+    );
+    let maps: String = (0..70).map(|n| MAP.replace("name: a", &format!("name: a{n}")) + "\n---\n").collect();
+    let long = "x".repeat(1 << 20);
+    for field in
+        ["namePrefix: ", "nameSuffix: ", "namespace: ", "commonLabels:\n  a: ", "commonAnnotations:\n  a: "]
+    {
+        let text =
+            format!("-- site/kustomization.yaml\n{field}{long}\nresources: [a.yaml]\n-- site/a.yaml\n{maps}");
+        let found = faults(&text);
+        assert!(found[0].ends_with(": repeated in 70 places, this is too much [too-much]"), "{field}");
+    }
+}

@@ -239,3 +239,64 @@ fn the_example_site_is_read() {
     let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/example-site/documents");
     assert_eq!(read(&site).unwrap().documents().len(), 5);
 }
+
+/// `airshipctl document render` with these arguments: its exit code, standard output and standard error.
+fn render(directory: &TempDir, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(env!("CARGO_BIN_EXE_airshipctl"));
+    command.args(["document", "render"]).args(arguments).current_dir(directory.path());
+    command.env("HOME", directory.path()).env_remove("AIRSHIPCONFIG");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // one that does not read its input may be gone already
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn rendered_documents_are_printed_as_a_stream() {
+    let directory = tree(&[
+        (
+            "site/kustomization.yaml",
+            "namePrefix: p-\nresources: [a.yaml]\nsecretGenerator: [{name: s, literals: [a=b]}]\n",
+        ),
+        (
+            "site/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {l: v}}\ndata: {mode: '0644'}\n",
+        ),
+    ]);
+    let map = "apiVersion: v1\ndata:\n  mode: \"0644\"\nkind: ConfigMap\nmetadata:\n  labels:\n    l: v\n  name: p-a\n";
+    let secret =
+        "apiVersion: v1\ndata:\n  a: Yg==\nkind: Secret\nmetadata:\n  name: p-s-k695gkmbtk\ntype: Opaque\n";
+    let printed = |arguments: &[&str], input: &str| {
+        let (code, out, error) = render(&directory, arguments, input);
+        assert_eq!(code, Some(0), "{error}");
+        out
+    };
+    assert_eq!(printed(&["site"], ""), format!("{map}---\n{secret}"));
+    assert_eq!(printed(&["site", "--kind", "Secret"], ""), secret);
+    assert_eq!(printed(&["site", "--kind", "Secret", "--kind", "ConfigMap", "-l", "l in (u,v)"], ""), map);
+    assert_eq!(printed(&["site", "--kind", "Pod"], ""), "");
+    assert_eq!(printed(&["-"], &format!("{secret}---\n{map}")), format!("{secret}---\n{map}"));
+    assert_eq!(printed(&["site/a.yaml"], ""), map.replace("p-a", "a"));
+    let json = printed(&["site", "--kind", "ConfigMap", "--output", "json"], "");
+    assert!(
+        json.starts_with("{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [\n    {\n"),
+        "{json}"
+    );
+}
+
+#[test]
+fn what_cannot_be_rendered_is_told() {
+    let directory = tree(&[("a.yaml", "apiVersion: v1\n")]);
+    let (code, out, error) = render(&directory, &["a.yaml"], "");
+    assert_eq!((code, out.as_str()), (Some(3), ""));
+    assert!(error.ends_with("a.yaml:1:1 (document 1): `kind` is missing\n"), "{error}");
+    assert_eq!(render(&directory, &["a.yaml", "--selector", "="], "").0, Some(2));
+    let (code, _, error) = render(&directory, &[], "");
+    assert_eq!(code, Some(2));
+    assert!(error.contains("name a directory or file with the site's documents"), "{error}");
+}

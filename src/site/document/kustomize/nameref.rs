@@ -238,7 +238,13 @@ impl Search<'_> {
 }
 
 fn shown(candidates: &[&Candidate]) -> String {
-    let shown = candidates.iter().map(|c| format!("{} {:?}", c.id.kind.escape_debug(), c.id.name));
+    let shown = candidates.iter().map(|candidate| {
+        let name = format!("{} {:?}", candidate.id.kind.escape_debug(), candidate.id.name);
+        match candidate.namespace.as_str() {
+            "" => name,
+            namespace => format!("{name} in {namespace:?}"),
+        }
+    });
     shown.collect::<Vec<_>>().join(" or ")
 }
 

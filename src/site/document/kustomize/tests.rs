@@ -270,6 +270,24 @@ fn a_reference_that_could_mean_several_objects_is_refused() {
 }
 
 #[test]
+fn objects_of_one_name_are_told_apart_by_their_namespaces() {
+    let account = |namespace| {
+        format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: a, namespace: {namespace}}}\n---\n")
+    };
+    let text = format!(
+        "-- site/kustomization.yaml\nnamePrefix: o-\nresources: [a.yaml]\n-- site/a.yaml\n{}{}apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: b}}\nsubjects:\n- name: a",
+        account("x"),
+        account("z")
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "site/a.yaml:13:3 (document 3): \"a\" could mean ServiceAccount \"o-a\" in \"x\" or ServiceAccount \"o-a\" in \"z\" [unclear-reference]"
+        ]
+    );
+}
+
+#[test]
 fn old_spellings_and_any_case_of_fields_are_understood() {
     let text = "-- site/kustomization.yaml\nBases: [../base]\nnameprefix: x-\n-- base/kustomization.yaml\nresources: [a.yaml]\n-- base/a.yaml\n";
     assert!(rendered(&format!("{text}{MAP}")).contains("name: x-a"));

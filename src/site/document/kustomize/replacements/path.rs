@@ -200,7 +200,9 @@ fn parse_step(text: &str) -> Result<Step, String> {
             Ok(pattern) => Ok(Step::Item { field: field.to_owned(), value: value.to_owned(), pattern }),
             Err(_) => Err(format!("`{}` in a path is no regular expression", value.escape_debug())),
         },
-        Some((inner, None)) => Ok(Step::Field(inner.to_owned())),
+        // only keys with dots may stand in brackets
+        Some((inner, None)) if inner.contains('.') => Ok(Step::Field(inner.to_owned())),
+        Some((_, None)) => Err(format!("`{}` in a path is not [FIELD=VALUE]", text.escape_debug())),
         None => Ok(match text {
             "*" => Step::Every,
             "-" => Step::Last(text.to_owned()),

@@ -244,6 +244,7 @@ fn mistakes_in_replacements_are_told() {
             "5:40: `replacements`: `spec.number` of Pod \"d\": there is a number, and the value is none [bad-replacement]",
         ),
         (&pod("spec.[a=(]"), "5:40: `replacements`: `(` in a path is no regular expression [bad-field-path]"),
+        (&pod("spec.[a]"), "5:40: `replacements`: `[a]` in a path is not [FIELD=VALUE] [bad-field-path]"),
         (
             &item("kind: Pod", "fieldPaths: [a]"),
             "5:5: `replacements.targets`: `select` is missing; it says which resources are meant [bad-replacement]",
@@ -340,11 +341,11 @@ fn images_replicas_replacements_and_vars_put_values_into_objects() {
 -- site/kustomization.yaml
 resources: [a.yaml]
 namePrefix: p-
-images: [{name: 'r:5000/x', newName: y, newTag: '2'}, {name: s, tagSuffix: -t}]
+images: [{name: 'r:5000/x', newName: yy, newTag: '2'}, {name: s, tagSuffix: -t}]
 replicas: [{name: d, count: 3}]
 replacements:
 - source: {kind: Deployment, fieldPath: 'spec.template.spec.containers.[name=a].image', options: {delimiter: ':'}}
-  targets: [{select: {kind: Deployment}, fieldPaths: ['metadata.annotations.[a/b]', spec.paused], options: {create: true}}]
+  targets: [{select: {kind: Deployment}, fieldPaths: ['metadata.annotations.[a.b/c]', spec.paused], options: {create: true}}]
 vars: [{name: V, objref: {kind: Deployment, apiVersion: apps/v1, name: d}, fieldref: {fieldpath: spec.replicas}}]
 -- site/a.yaml
 apiVersion: apps/v1
@@ -352,6 +353,25 @@ kind: Deployment
 metadata: {name: d}
 spec: {template: {spec: {containers: [{name: a, image: 'r:5000/x:1@sha256:0', args: ['$(V)', 'n=$(V)']}, {name: b, image: s}]}}}";
     let expected = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  annotations:
+    a.b/c: yy
+  name: p-d
+spec:
+  paused: yy
+  replicas: 3
+  template:
+    spec:
+      containers:
+      - args:
+        - 3
+        - n=3
+        image: yy:2
+        name: a
+      - image: s:-t-t
+        name: b
 ";
     assert_eq!(rendered(text), expected);
 }

@@ -15,7 +15,7 @@ use std::fmt;
 use std::ops::Range;
 
 pub use fields::Fields;
-pub use merge::key_name;
+pub use merge::{entry_name, key_name};
 pub use origin::Origin;
 pub use stream::{Budget, MAX_BYTES, MAX_DEPTH, MAX_NODES, Numbered, parse, parse_as, too_large};
 

@@ -8,12 +8,15 @@ use std::process::Output;
 use common::site::{SECRET, Site, documents, stderr, stdout};
 use serde_json::{Value, json};
 
+/// With it somebody can log in.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f a@b";
+
 /// Documents in which nothing looks wrong.
 fn sound() -> String {
     let user_data = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "user-data", "labels": {"airshipit.org/ephemeral-user-data": "true"}},
-        "stringData": {"userData": "#cloud-config\nhostname: node-1\n"},
+        "stringData": {"userData": format!("#cloud-config\nhostname: node-1\nssh_authorized_keys: [{KEY}]\n")},
     });
     let host = json!({
         "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
@@ -56,7 +59,7 @@ container:
     NET_CONFIG_FILE: \"network-config\"
     OUTPUT_METADATA_FILE_NAME: \"output-metadata.yaml\"
 inputs:
-- {name: user-data, type: cloud-config, size: 31, sha256: \"HASH\", mode: \"0600\"}
+- {name: user-data, type: cloud-config, size: 139, sha256: \"HASH\", mode: \"0600\"}
 - {name: network-config, type: network-config v2 (generated), size: SIZE, sha256: \"HASH\", mode: \"0600\"}
 - {name: meta-data, type: meta-data, size: SIZE, sha256: \"HASH\", mode: \"0600\"}
 - {name: builder-conf.yaml, type: configuration, size: SIZE, sha256: \"HASH\", mode: \"0600\"}
@@ -215,7 +218,7 @@ fn json_has_the_documented_keys() {
     let input = &report["plan"]["inputs"][0];
     assert_eq!(
         (&input["name"], &input["type"], &input["size"]),
-        (&json!("user-data"), &json!("cloud-config"), &json!(31))
+        (&json!("user-data"), &json!("cloud-config"), &json!(139))
     );
     assert_eq!(input["sha256"].as_str().unwrap().len(), 8);
     fs::write(site.path("site.yaml"), "a: [").unwrap();

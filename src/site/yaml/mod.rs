@@ -18,7 +18,7 @@ use std::ops::Range;
 
 pub use fields::Fields;
 pub use json::{from_json, number, read_as_yaml_1_1, scalar_to_json, to_json};
-pub use merge::key_name;
+pub use merge::{entry_name, key_name};
 pub use origin::Origin;
 pub use stream::{Budget, MAX_BYTES, MAX_DEPTH, MAX_NODES, Numbered, parse, parse_as, too_large};
 pub use write::write;

@@ -6,7 +6,7 @@ use std::fmt;
 use super::findings::{Findings, Region};
 use super::spelling::suggestion;
 use super::types::Kind;
-use crate::site::yaml::{Node, Value, key_name};
+use crate::site::yaml::{Entry, Node, Value, entry_name, key_name};
 
 /// What cloud-init's schema asks of a value. Strings and booleans come twice: as modules that need
 /// them, and as modules that convert other scalars themselves.
@@ -255,7 +255,7 @@ impl Shapes<'_, '_> {
                         true => String::new(),
                         false => suggestion(&entry.key, known),
                     };
-                    let message = format!("`{path}`: {}{near}", unknown(&entry.key));
+                    let message = format!("`{path}`: {}{near}", unknown(entry));
                     self.findings.warning("unknown-field", &self.region, entry.key_mark, &message);
                 }
             }
@@ -268,8 +268,8 @@ impl Shapes<'_, '_> {
 }
 
 /// That nothing reads a key.
-pub(super) fn unknown(key: &str) -> String {
-    match key_name(key) {
+pub(super) fn unknown(entry: &Entry) -> String {
+    match entry_name(entry) {
         name if name.starts_with('`') => format!("unknown key {name}, which cloud-init ignores"),
         _ => "an unknown key, which cloud-init ignores".into(),
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::address::Subnet;
 use super::findings::Findings;
 use crate::site::cloudinit::node::MacAddress;
-use crate::site::yaml::{Mark, Node, Style, Value, key_name};
+use crate::site::yaml::{Mark, Node, Style, Value, entry_name};
 
 /// A mapping and its path, as `links[0]`.
 pub(super) struct Item<'n> {
@@ -241,7 +241,7 @@ impl<'n> Item<'n> {
     pub fn warn_unknown(&self, is_known: impl Fn(&str) -> bool, findings: &mut Findings<'_>) {
         for entry in self.node.entries().iter().filter(|entry| !is_known(&entry.key)) {
             let within = if self.path.is_empty() { String::new() } else { format!("`{}`: ", self.path) };
-            let message = format!("{within}unknown key {} is ignored", key_name(&entry.key));
+            let message = format!("{within}unknown key {} is ignored", entry_name(entry));
             findings.warning("network-unknown-key", entry.key_mark, message);
         }
     }

@@ -65,7 +65,7 @@ pub(super) fn check(root: &Node, region: Region, findings: &mut Findings) {
                     true => String::new(),
                     false => suggestion(&entry.key, known.map(|(key, _)| *key)),
                 };
-                let message = format!("{}{near}", unknown(&entry.key));
+                let message = format!("{}{near}", unknown(entry));
                 findings.warning("unknown-cloud-config-key", &region, entry.key_mark, &message);
             }
         }

@@ -29,16 +29,18 @@ fn disagreement(case: &Case) -> Option<String> {
         (Expected::Rendered(text), Ok(ours)) if *text == ours => None,
         (Expected::Rendered(text), Ok(ours)) => Some(first_difference(text, &ours)),
         (Expected::Rendered(_), Err(error)) => Some(format!("refused: {error}")),
-        (Expected::Refused(reason), Ok(_)) => Some(format!("rendered, and has to be refused ({reason})")),
-        (Expected::Refused(_), Err(error)) => unlike_a_refusal(&error),
+        (Expected::Refused(code), Ok(_)) => Some(format!("rendered, and has to be refused with {code}")),
+        (Expected::Refused(code), Err(error)) => unlike_a_refusal(code, &error),
     }
 }
 
-/// A refusal is about the documents, names a file in each of its faults, and has a code for each.
-fn unlike_a_refusal(error: &Error) -> Option<String> {
-    let is_plain = error.kind() == ErrorKind::Documents && !error.fault_list().is_empty();
-    let bare = error.fault_list().iter().find(|fault| fault.at.is_none() || fault.code.is_none());
-    (!is_plain || bare.is_some()).then(|| format!("a refusal without place or code: {error}"))
+/// A refusal is about the documents, its first fault has the code, and each names a file and has one.
+fn unlike_a_refusal(code: &str, error: &Error) -> Option<String> {
+    let faults = error.fault_list();
+    let has_code = faults.first().is_some_and(|fault| fault.code.as_deref() == Some(code));
+    let bare = faults.iter().any(|fault| fault.at.is_none() || fault.code.is_none());
+    let good = error.kind() == ErrorKind::Documents && has_code && !bare;
+    (!good).then(|| format!("expected a refusal with {code}: {error}"))
 }
 
 fn first_difference(expected: &str, ours: &str) -> String {

@@ -12,7 +12,6 @@ class Case:
     def __init__(self, feature, name):
         self.feature, self.name, self.files, self.differs = feature, name, [], None
         self.rendered = self.refused = None
-        self.said = ""
 
     def write(self, root):
         """Makes the files below `root`; the directory to render."""

@@ -46,8 +46,8 @@ impl Default for Budget {
 impl Budget {
     /// Takes what copies cost: values, and bytes of text. `None` if that is more than there is.
     pub fn pay(&mut self, nodes: usize, text: usize) -> Option<()> {
-        self.nodes = self.nodes.checked_sub(nodes)?;
-        self.copied = self.copied.checked_sub(text)?;
+        self.copied_nodes = self.copied_nodes.checked_sub(nodes)?;
+        self.copied_text = self.copied_text.checked_sub(text)?;
         Some(())
     }
 }

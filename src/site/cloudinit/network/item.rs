@@ -231,8 +231,7 @@ impl<'n> Item<'n> {
     pub fn warn_refused(&self, is_known: impl Fn(&str) -> bool, findings: &mut Findings<'_>) {
         for entry in self.node.entries().iter().filter(|entry| !is_known(&entry.key)) {
             let within = if self.path.is_empty() { String::new() } else { format!("`{}`: ", self.path) };
-            let message =
-                format!("{within}unknown key {}, which netplan 0.106 refuses", key_name(&entry.key));
+            let message = format!("{within}unknown key {}, which netplan 0.106 refuses", entry_name(entry));
             findings.warning("network-unknown-key", entry.key_mark, message);
         }
     }

@@ -6,7 +6,8 @@ packages=(gcc libc6-dev file python3 mmdebstrap squashfs-tools zstd mtools grub-
   uidmap fakechroot fakeroot)
 case ${1:-} in
   demo) ;;
-  test) packages+=(docker-registry docker.io skopeo umoci runc busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml strace) ;;
+  test) packages+=(docker-registry docker.io skopeo umoci runc busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml libglib2.0-0 strace
+    python3-jsonschema python3-jinja2 python3-configobj python3-oauthlib python3-jsonpatch python3-requests) ;;
   bench) packages+=(docker-registry e2fsprogs gzip time openssl runc skopeo umoci podman charliecloud python3-lark docker.io) ;;
   *) echo "usage: setup.sh demo|test|bench" >&2 && exit 2 ;;
 esac
@@ -15,7 +16,20 @@ for package in "${packages[@]}"; do
   # shellcheck disable=SC2016 # dpkg-query's own variable
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
 done
-[[ ${#missing[@]} != 0 ]] || exit 0
+# tests ask cloud-init and netplan; they are unpacked only, since installed they configure the host at its next boot
+unpack() {
+  local into && into=$(dirname "$0")/../target/$1
+  [[ ! -e $into ]] || return 0
+  # complete or not there at all
+  rm -rf "$into.part" && mkdir -p "$into.part"
+  (cd "$into.part" && apt-get -qq download "${@:2}" >&2 && for deb in *.deb; do dpkg -x "$deb" .; done && rm ./*.deb)
+  mv "$into.part" "$into"
+}
+finish() {
+  [[ $1 != test ]] || { unpack cloud-init cloud-init && unpack netplan netplan.io libnetplan0; }
+  exit
+}
+[[ ${#missing[@]} != 0 ]] || finish "$1"
 
 become=()
 if [[ $EUID != 0 ]]; then
@@ -31,3 +45,4 @@ install=("${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq --no-inst
 echo "installing ${missing[*]}" >&2
 # the lists of packages may be missing or out of date
 "${install[@]}" >&2 || { "${become[@]}" apt-get -qq update >&2 && "${install[@]}" >&2; }
+finish "$1"

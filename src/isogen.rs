@@ -2,7 +2,9 @@
 
 mod inputs;
 pub mod plan;
+mod privacy;
 mod site;
+pub mod validate;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use crate::iso;
 use crate::site::config::{ContainerRuntime, Network};
 use crate::site::volume::Volume;
 
-pub use site::{Site, SiteOptions, Strictness};
+pub use site::{Examination, Site, SiteOptions, Strictness};
 
 /// The command line, without what belongs to the terminal.
 pub struct Options {
@@ -50,6 +52,7 @@ pub struct Options {
 /// older outputs are back in place. From the first write on, SIGINT, SIGTERM and SIGHUP end it
 /// with [`ErrorKind::Interrupted`].
 pub fn isogen(options: Options) -> Result<PathBuf> {
+    privacy::keep_to_ourselves();
     let progress = Arc::clone(&options.progress);
     let site = progress.stage(Stage::Site, || Site::read(&options.site))?;
     warn_of_network(&options, &site);
@@ -83,6 +86,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let run_dir = container.run(&Run {
         volume: &volume,
         staging: &site.staging,
+        secrets: &site.secrets,
         environment: site.environment,
         privilege: site.configuration.container.privilege,
         network: site.network,

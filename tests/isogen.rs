@@ -35,7 +35,7 @@ fn a_run_prints_the_path_and_leaves_the_iso_and_its_metadata() {
 #[test]
 fn the_builder_gets_the_inputs_byte_by_byte_and_nobody_else_can_read_them() {
     let script = format!(
-        "cd /config; stat -c '%a %n' {}; cat user-data meta-data network-config\n{BUILD}",
+        "cd /config; stat -c '%a %n' {}; cat user-data meta-data network-config; cp user-data copy\n{BUILD}",
         INPUTS.join(" ")
     );
     let site = Site::with_builder(&script);
@@ -44,7 +44,9 @@ fn the_builder_gets_the_inputs_byte_by_byte_and_nobody_else_can_read_them() {
     for name in INPUTS {
         assert!(log.contains(&format!("600 {name}\n")), "{log}");
     }
-    assert!(log.contains(&format!("#cloud-config\npassword: {SECRET}\n")));
+    assert!(log.contains("#cloud-config\npassword: ***\n"), "{log}");
+    let copy = fs::read_to_string(site.volume().join("copy")).unwrap();
+    assert_eq!(copy, format!("#cloud-config\npassword: {SECRET}\n"));
     assert!(log.contains("local-hostname: node-1") || log.contains("local-hostname: \"node-1\""), "{log}");
     assert!(log.contains("ethernets: {e: {match: {macaddress: \"52:54:00:00:00:01\"}, dhcp4: true}}\n"));
 }
@@ -205,9 +207,14 @@ fn a_dry_run_tells_all_but_secrets_and_touches_nothing() {
     site.configure("127.0.0.1:1/builder:1", "");
     let output = site.succeed(&["--dry-run"]);
     let plan = stdout(&output);
-    for part in
-        ["127.0.0.1:1/builder:1", "digest: unknown", "name: user-data", "sha256: ", "IMAGE_TYPE", ":/config"]
-    {
+    for part in [
+        "127.0.0.1:1/builder:1",
+        "digest: unknown",
+        "name: user-data, type: cloud-config",
+        "sha256: ",
+        "IMAGE_TYPE",
+        ":/config",
+    ] {
         assert!(plan.contains(part), "{part}: {plan}");
     }
     assert!(!plan.contains(SECRET));

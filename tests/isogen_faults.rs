@@ -21,7 +21,7 @@ fn the_command_line_is_checked() {
     let site = Site::new();
     for (arguments, says) in [
         (&["bootstrap", "isogen", "site.yaml"][..], "--conf"),
-        (&["bootstrap", "isogen", "-c", CONF], "no documents"),
+        (&["bootstrap", "isogen", "-c", CONF], "a directory or file with the site's documents"),
         (&["bootstrap", "isogen", "-c", CONF, "-", "site.yaml"], "`-` replaces DOCUMENTS"),
         (&["bootstrap", "isogen", "-c", CONF, "site.yaml", "--pull", "often"], "often"),
         (&["bootstrap", "isogen", "-c", CONF, "site.yaml", "--network", "bridge"], "bridge"),

@@ -306,3 +306,33 @@ fn commands_without_a_config_say_where_it_was_looked_for() {
         assert!(!site.path(".airship").exists(), "a read writes nothing");
     }
 }
+
+#[test]
+fn several_that_change_it_at_once_leave_it_whole() {
+    let site = fixture("phase");
+    let path = site.path("etc/config");
+    let whole = fs::read_to_string(&path).unwrap();
+    let wholes = ["elsewhere", "third"]
+        .map(|name| whole.replace("currentContext: elsewhere", &format!("currentContext: {name}")));
+    for _ in 0..5 {
+        let start = |name: &&str| {
+            let mut command = site.command(&["config", "use-context", name, "--airshipconf", "etc/config"]);
+            command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap()
+        };
+        let mut all: Vec<_> = ["elsewhere", "third", "elsewhere", "third"].iter().map(start).collect();
+        while all.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+            let found = fs::read_to_string(&path).unwrap();
+            assert!(wholes.contains(&found), "{found}");
+        }
+        for child in all {
+            let output = child.wait_with_output().unwrap();
+            let busy = stderr(&output).contains("[airshipctl-config-busy]");
+            assert!(
+                output.status.success() || (busy && output.status.code() == Some(2)),
+                "{}",
+                stderr(&output)
+            );
+        }
+    }
+    assert_eq!(fs::read_dir(site.path("etc")).unwrap().count(), 1, "nothing beside it");
+}

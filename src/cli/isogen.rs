@@ -15,6 +15,7 @@ use airshipctl::site::volume::InputsAfter;
 use clap::Args;
 
 use super::config::AirshipArgs;
+use super::output::Output;
 use super::progress::Console;
 use super::registry::RegistryArgs;
 use super::{CacheArgs, print};
@@ -75,16 +76,20 @@ pub struct IsogenArgs {
     /// Check everything and print what would happen; nothing is written, no network is used.
     #[arg(long)]
     dry_run: bool,
+    /// Form of what --dry-run prints.
+    #[arg(long, value_name = "FORM", default_value = "text", requires = "dry_run")]
+    output: Output,
     // last, since its heading would be over all that follow
     #[command(flatten)]
     registry: RegistryArgs,
 }
 
 pub fn run(args: IsogenArgs, debug: bool, console: &Console) -> Result<()> {
-    let dry_run = args.dry_run;
+    let (dry_run, output) = (args.dry_run, args.output);
     let options = args.options(debug, console)?;
     if dry_run {
-        return print(&plan::plan(&options)?.to_string());
+        let plan = plan::plan(&options)?;
+        return output.print(&plan, || plan.to_string());
     }
     let image = isogen::isogen(options)?;
     print(&format!("{}\n", image.display()))
@@ -98,7 +103,7 @@ impl IsogenArgs {
                 documents: source(self.documents)?,
                 airship: self.airship.options(),
                 network: self.network,
-                strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
+                strictness: strictness(self.strict),
                 inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
             },
             cache: self.cache.dir()?,
@@ -123,6 +128,11 @@ pub(super) fn state_dir(given: Option<PathBuf>) -> Result<PathBuf> {
     std::path::absolute(&dir).doing(ErrorKind::Usage, || format!("locating {}", dir.display()))
 }
 
+pub(super) fn strictness(strict: bool) -> Strictness {
+    if strict { Strictness::Strict } else { Strictness::Lenient }
+}
+
+/// Where the documents are, if DOCUMENTS says so.
 pub(super) fn source(mut documents: Vec<PathBuf>) -> Result<Option<Source>> {
     let usage = |text: &str| Error::new(ErrorKind::Usage, text);
     match (documents.pop(), documents.pop()) {

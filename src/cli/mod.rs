@@ -11,6 +11,7 @@ mod log;
 mod output;
 mod progress;
 mod registry;
+mod validate;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -55,12 +56,12 @@ enum Command {
     #[command(subcommand)]
     Bootstrap(Bootstrap),
     Doctor(doctor::DoctorArgs),
-    /// Look at the site's documents.
-    #[command(subcommand)]
-    Document(document::DocumentCommand),
     /// Look at the airshipctl config, and choose the current context.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the site's documents.
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Manage the images in the rootfs cache.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -78,7 +79,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bootstrap {
-    Isogen(isogen::IsogenArgs),
+    Isogen(Box<isogen::IsogenArgs>),
+    Validate(validate::ValidateArgs),
 }
 
 /// Shared by the commands that use the rootfs cache.
@@ -136,7 +138,8 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, console: &Console) -> Result<u8> {
     let done = match cli.command {
         Command::Container(command) => return container::run(command),
-        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(args, cli.debug, console),
+        Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(*args, cli.debug, console),
+        Command::Bootstrap(Bootstrap::Validate(args)) => validate::run(args),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => doctor::run(args),
         Command::Document(command) => document::run(command),

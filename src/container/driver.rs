@@ -14,6 +14,7 @@ use crate::image::registry::Access;
 use crate::image::{Layers, PullPolicy};
 use crate::interrupt::Interrupt;
 use crate::site::config::{ContainerRuntime, Network, Privilege};
+use crate::site::secrets::SecretValues;
 use crate::site::volume::{Staging, Volume};
 
 /// A container of the builder image, in the four steps that every driver knows.
@@ -100,6 +101,8 @@ pub struct Limits {
 pub struct Run<'a> {
     pub volume: &'a Volume,
     pub staging: &'a Staging,
+    /// What is taken out of the builder's output before anybody sees it.
+    pub secrets: &'a SecretValues,
     pub environment: Environment,
     pub privilege: Privilege,
     pub network: Network,

@@ -2,6 +2,9 @@
 //!
 //! A builder may write without end. The file takes its first [`HEAD`] bytes and its last [`RECENT`],
 //! and says how many are left out between them; memory holds only the latter.
+//!
+//! Whatever reads a log here reads it without the site's secrets: they are taken out before anything
+//! else is done with what came. Only this process writes the file; once it is dead, nobody does.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -15,6 +18,7 @@ use nix::fcntl::OFlag;
 
 use super::record::{self, make_dirs};
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::site::secrets::{Filter, SecretValues};
 
 /// Lines that an error quotes.
 const TAIL: usize = 15;
@@ -35,6 +39,7 @@ pub struct Log {
     path: PathBuf,
     file: Bounded,
     pipe: File,
+    filter: Filter,
     line: Vec<u8>,
     tail: VecDeque<String>,
     ended: bool,
@@ -84,7 +89,8 @@ impl Bounded {
 
 impl Log {
     /// Opens `<state>/logs/<id>.log` (0600) and a pipe to it; the second value is its writing end.
-    pub fn open(state: &Path, id: &str) -> Result<(Self, OwnedFd)> {
+    /// `secrets` will not be in what is written, shown or quoted.
+    pub fn open(state: &Path, id: &str, secrets: &SecretValues) -> Result<(Self, OwnedFd)> {
         make_dirs(&state.join("logs"))?;
         // with this one they are as many as are kept
         prune(state, KEPT - 1);
@@ -100,7 +106,8 @@ impl Log {
         rustix::io::ioctl_fionbio(&reader, true).doing(ErrorKind::Internal, doing)?;
         let file = Bounded { file: Some(file), written: 0, recent: VecDeque::new(), left_out: 0 };
         let (pipe, line, tail) = (File::from(reader), Vec::new(), VecDeque::new());
-        Ok((Self { path, file, pipe, line, tail, ended: false }, writer))
+        let filter = secrets.filter();
+        Ok((Self { path, file, pipe, filter, line, tail, ended: false }, writer))
     }
 
     /// Whether every process that could write has ended.
@@ -115,7 +122,7 @@ impl Log {
             match self.pipe.read(&mut chunk) {
                 Ok(0) => {
                     self.ended = true;
-                    self.end_line();
+                    self.flush();
                 }
                 Ok(count) => {
                     self.take(&chunk[..count]);
@@ -136,8 +143,16 @@ impl Log {
                 break;
             }
         }
+        self.flush();
         let finished = self.file.finish();
         self.report(finished);
+    }
+
+    /// The end of the output: what the filter held back, and the last line.
+    fn flush(&mut self) {
+        let rest = self.filter.finish();
+        self.put(&rest);
+        self.end_line();
     }
 
     /// A full disk loses log, not the run; it is told once, since nothing is written after it.
@@ -149,6 +164,12 @@ impl Log {
 
     /// Takes what came, by the pipe or by another way.
     pub fn take(&mut self, bytes: &[u8]) {
+        let shown = self.filter.take(bytes);
+        self.put(&shown);
+    }
+
+    /// Writes and quotes what may be seen.
+    fn put(&mut self, bytes: &[u8]) {
         let written = self.file.write(bytes);
         self.report(written);
         self.split(bytes);
@@ -229,7 +250,7 @@ mod tests {
     #[test]
     fn everything_is_in_the_file_and_the_last_lines_in_the_tail() {
         let state = tempfile::tempdir().unwrap();
-        let (mut log, writer) = Log::open(state.path(), "x").unwrap();
+        let (mut log, writer) = Log::open(state.path(), "x", &SecretValues::default()).unwrap();
         let mut writer = File::from(writer);
         for number in 0..40 {
             writeln!(writer, "line {number}").unwrap();
@@ -247,9 +268,9 @@ mod tests {
     fn old_logs_are_pruned_but_not_those_of_runs_with_a_record() {
         let state = tempfile::tempdir().unwrap();
         let run = record::Record::create(state.path(), &"about").unwrap();
-        Log::open(state.path(), run.id()).unwrap();
+        Log::open(state.path(), run.id(), &SecretValues::default()).unwrap();
         for id in 0..30 {
-            Log::open(state.path(), &id.to_string()).unwrap();
+            Log::open(state.path(), &id.to_string(), &SecretValues::default()).unwrap();
         }
         let mut left = ids(state.path());
         assert_eq!(left.len(), KEPT + 1);
@@ -262,7 +283,7 @@ mod tests {
     #[test]
     fn a_builder_that_writes_without_end_fills_neither_disk_nor_memory() {
         let state = tempfile::tempdir().unwrap();
-        let (mut log, writer) = Log::open(state.path(), "x").unwrap();
+        let (mut log, writer) = Log::open(state.path(), "x", &SecretValues::default()).unwrap();
         let writing = std::thread::spawn(move || {
             let (mut writer, line) = (File::from(writer), [b"x".repeat(1023), b"\n".to_vec()].concat());
             writer.write_all(b"first\n").unwrap();

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use super::inputs;
 use crate::container::Environment;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::image::REFERENCE_BUILDER;
 use crate::image::reference::Reference;
-use crate::site::cloudinit::{self, CloudInit};
+use crate::site::cloudinit::{self, CloudInit, NetworkSource, UserDataKind};
 use crate::site::config::airship::AirshipOptions;
 use crate::site::config::{BUILDER_CONF, IsoConfiguration, META_DATA, Network};
 use crate::site::document::{DocumentSet, Source};
 use crate::site::report::Report;
+use crate::site::secrets::SecretValues;
 use crate::site::volume::{Input, InputsAfter, OutputNames, Staging};
 
 /// Which site, and how strictly it is looked at.
@@ -45,41 +46,155 @@ pub struct Site {
     pub network: Network,
     pub staging: Staging,
     pub environment: Environment,
+    /// What must not be seen of it.
+    pub secrets: SecretValues,
+    /// What cloud-init will take the user-data for.
+    pub user_data: UserDataKind,
+    /// Where the network configuration came from.
+    pub network_source: NetworkSource,
+}
+
+/// Everything that was found about a site.
+#[derive(Default)]
+pub struct Examination {
+    /// What is wrong, in the order of the work; with [`Strictness::Strict`] the warnings too.
+    pub errors: Vec<Error>,
+    /// What only looks wrong.
+    pub warnings: Vec<Fault>,
+    /// The site, where nothing is wrong.
+    pub site: Option<Site>,
 }
 
 impl Site {
-    /// Reads and checks configuration and documents; nothing is written.
+    /// Reads and checks configuration and documents; nothing is written. Warnings are logged.
     pub fn read(options: &SiteOptions) -> Result<Self> {
-        let (configuration, source) = inputs::inputs(options)?;
-        let reference = reference(&configuration)?;
-        let documents = DocumentSet::read(&source)?;
+        let Examination { errors, warnings, site } = Examination::of(options);
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        site.ok_or_else(|| all_of(errors))
+    }
+}
+
+impl Examination {
+    /// Reads and checks all that can be: faults in the configuration do not hide those in the
+    /// documents.
+    pub fn of(options: &SiteOptions) -> Self {
+        let mut found = Self::default();
+        let (configuration, documents) = inputs::inputs(options);
+        let configuration = found.noted(configuration.and_then(with_reference));
+        let documents = found.noted(documents.and_then(|source| DocumentSet::read(&source)));
+        let Some(documents) = documents else { return found.alone(configuration) };
         tracing::info!("Creating cloud-init for ephemeral K8s");
-        let mut report = Report { warnings: configuration.warnings.clone(), ..Report::default() };
-        let cloud_init = CloudInit::generate(&documents, &configuration, &mut report);
-        if let Some(cloud_init) = &cloud_init {
-            warn_of_host_name(cloud_init, &reference, &mut report);
+        let mut report = Report::default();
+        let data = match &configuration {
+            Some((configuration, reference)) => {
+                report.warnings.clone_from(&configuration.warnings);
+                cloud_init(&documents, configuration, reference, &mut report)
+            }
+            None => {
+                without_configuration(&documents, &mut report);
+                None
+            }
+        };
+        found.take(report, options.strictness);
+        if let (Some(configuration), Some(data), true) = (configuration, data, found.errors.is_empty()) {
+            let made = Site::of(options, configuration, &documents, data);
+            found.site = found.noted(made);
         }
-        let cloud_init = accepted(report, options.strictness, cloud_init)?;
+        found
+    }
+
+    /// A value, or its error among the others.
+    fn noted<T>(&mut self, value: Result<T>) -> Option<T> {
+        value.map_err(|error| self.errors.push(error)).ok()
+    }
+
+    /// What there is to say of a configuration without its documents.
+    fn alone(mut self, configuration: Option<(IsoConfiguration, Reference)>) -> Self {
+        self.warnings.extend(configuration.into_iter().flat_map(|(configuration, _)| configuration.warnings));
+        self
+    }
+
+    /// Adds what a report says; with [`Strictness::Strict`] all of it is an error.
+    fn take(&mut self, report: Report, strictness: Strictness) {
+        if !report.errors.is_empty() {
+            self.errors.push(cloudinit::refusal(report.errors));
+        }
+        match strictness {
+            Strictness::Strict if !report.warnings.is_empty() => {
+                let doing = "checking the site, with --strict";
+                self.errors.push(Error::faults(ErrorKind::Documents, doing, report.warnings));
+            }
+            _ => self.warnings = report.warnings,
+        }
+    }
+}
+
+/// One error for all: of the kind of the first, with everybody's faults and ways out.
+fn all_of(mut errors: Vec<Error>) -> Error {
+    // one airshipctl config at fault is why neither was found
+    errors.dedup();
+    if errors.len() == 1 {
+        return errors.remove(0);
+    }
+    let kind = errors.first().map_or(ErrorKind::Internal, Error::kind);
+    let faults = errors.iter().flat_map(faults_of).collect();
+    let all = Error::faults(kind, "reading the site", faults);
+    errors.iter().filter_map(Error::hint_text).fold(all, Error::further_hint)
+}
+
+/// The faults of an error; one that has none is one itself.
+pub(super) fn faults_of(error: &Error) -> Vec<Fault> {
+    match error.fault_list() {
+        [] => vec![Fault::new(None, error.to_string())],
+        faults => faults.to_vec(),
+    }
+}
+
+fn with_reference(configuration: IsoConfiguration) -> Result<(IsoConfiguration, Reference)> {
+    let reference = reference(&configuration)?;
+    Ok((configuration, reference))
+}
+
+fn cloud_init(
+    documents: &DocumentSet,
+    configuration: &IsoConfiguration,
+    reference: &Reference,
+    report: &mut Report,
+) -> Option<CloudInit> {
+    let data = CloudInit::generate(documents, configuration, report)?;
+    warn_of_host_name(&data, reference, report);
+    Some(data)
+}
+
+/// What can be said of documents whose configuration cannot be read: which ones it selects is not
+/// known, so what has no place in a document, such as that none is selected, is not told.
+fn without_configuration(documents: &DocumentSet, report: &mut Report) {
+    const DEFAULTS: &[u8] =
+        b"{container: {volume: /v}, builder: {userDataFileName: u, networkConfigFileName: n}}";
+    let Ok(defaults) = IsoConfiguration::parse("", DEFAULTS) else { return };
+    CloudInit::generate(documents, &defaults, report);
+    report.errors.retain(|fault| fault.at.is_some());
+    report.warnings.retain(|fault| fault.at.is_some());
+}
+
+impl Site {
+    fn of(
+        options: &SiteOptions,
+        (configuration, reference): (IsoConfiguration, Reference),
+        documents: &DocumentSet,
+        data: CloudInit,
+    ) -> Result<Self> {
         let network = options.network.or(configuration.container.network).unwrap_or(Network::None);
         Ok(Self {
-            staging: staging(&configuration, cloud_init, options.inputs_after)?,
+            secrets: SecretValues::gather(documents, &[&data.user_data, &data.network_config])?,
+            user_data: data.user_data_kind(),
+            network_source: data.network,
+            staging: staging(&configuration, data, options.inputs_after)?,
             environment: environment(&configuration, network),
             reference,
             network,
             configuration,
         })
-    }
-}
-
-/// What was made, if the report allows it. Warnings are logged, unless they are errors.
-fn accepted(mut report: Report, strictness: Strictness, data: Option<CloudInit>) -> Result<CloudInit> {
-    match strictness {
-        Strictness::Strict => report.errors.append(&mut report.warnings),
-        Strictness::Lenient => report.warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
-    }
-    match data {
-        Some(data) if report.errors.is_empty() => Ok(data),
-        _ => Err(cloudinit::refusal(report.errors)),
     }
 }
 

@@ -5,5 +5,6 @@ pub mod cloudinit;
 pub mod config;
 pub mod document;
 pub mod report;
+pub mod secrets;
 pub mod volume;
 pub mod yaml;

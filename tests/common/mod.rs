@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod cache;
+pub mod cloud_init;
 pub mod compiled;
 pub mod docker_registry;
 pub mod faulty;

@@ -14,6 +14,8 @@ use airshipctl::image::registry::Access;
 use airshipctl::image::{Layers, PullPolicy};
 use airshipctl::interrupt::Interrupt;
 use airshipctl::site::config::{ContainerRuntime, Network, Privilege};
+use airshipctl::site::document::DocumentSet;
+use airshipctl::site::secrets::SecretValues;
 use airshipctl::site::volume::{Input, InputsAfter, OutputNames, Staging, Volume};
 
 use super::common::docker_registry::DockerRegistry;
@@ -31,14 +33,21 @@ pub struct Bench<'a> {
     pub runtime: ContainerRuntime,
     pub registry: &'a DockerRegistry,
     pub interrupt: Interrupt,
+    secrets: SecretValues,
     dir: tempfile::TempDir,
+}
+
+/// What a site with [`SECRET`] in its user-data has to hide.
+fn secrets() -> SecretValues {
+    let file = format!("#cloud-config\npassword: {SECRET}\n");
+    SecretValues::gather(&DocumentSet::default(), &[file.as_bytes()]).unwrap()
 }
 
 impl<'a> Bench<'a> {
     pub fn new(runtime: ContainerRuntime, registry: &'a DockerRegistry) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("volume")).unwrap();
-        Self { runtime, registry, interrupt: Interrupt::manual().unwrap(), dir }
+        Self { runtime, registry, interrupt: Interrupt::manual().unwrap(), secrets: secrets(), dir }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -99,10 +108,11 @@ impl<'a> Bench<'a> {
         Staging { inputs, outputs, inputs_after: InputsAfter::Remove }
     }
 
-    pub fn run<'r>(&self, volume: &'r Volume, staging: &'r Staging) -> Run<'r> {
+    pub fn run<'r>(&'r self, volume: &'r Volume, staging: &'r Staging) -> Run<'r> {
         Run {
             volume,
             staging,
+            secrets: &self.secrets,
             environment: vec![("HOST_SIDE".into(), self.host_side().to_str().unwrap().into())],
             privilege: Privilege::Default,
             network: Network::None,

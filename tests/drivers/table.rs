@@ -9,6 +9,8 @@ use airshipctl::error::ErrorKind;
 use airshipctl::image::PullPolicy;
 use airshipctl::image::registry::{Access, Reach};
 use airshipctl::site::config::{ContainerRuntime, Network, Privilege};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::bench::{BUILD, Bench, SECRET, assert_says};
@@ -23,6 +25,7 @@ pub const ROWS: &[Row] = &[
     ("a_registry_is_asked_as_the_policy_says", policies),
     ("an_image_that_nobody_has_is_an_error_of_the_image", unknown_image),
     ("a_run_leaves_its_outputs_and_nothing_else", good_run),
+    ("secrets_that_the_builder_prints_are_filtered", secrets_are_filtered),
     ("the_same_image_comes_out_each_time", deterministic),
     ("the_builder_has_its_environment_and_nothing_on_standard_input", environment),
     ("the_network_is_none_unless_it_is_the_hosts", network),
@@ -106,6 +109,17 @@ fn unknown_image(bench: &Bench<'_>) {
     assert_says(&error, ErrorKind::Image, &["pulling", &reference]);
     let local = bench.driver(bench.options("localhost/nothing:1")).pull().unwrap_err();
     assert_says(&local, ErrorKind::Image, &["localhost/nothing:1"]);
+}
+
+/// What the builder prints of its inputs is neither in the log nor in the error that quotes it.
+fn secrets_are_filtered(bench: &Bench<'_>) {
+    let error =
+        bench.fails("echo before; cat /config/user-data; busybox base64 /config/user-data; exit 3", |_| ());
+    let lines: Vec<String> = bench.log().lines().map(str::to_owned).collect();
+    assert!(lines[0] == "before" && lines[1].starts_with("***"), "{lines:?}");
+    assert!(error.to_string().contains("| ***"), "{error}");
+    let encoded = STANDARD.encode(SECRET);
+    assert!(!bench.log().contains(SECRET) && !bench.log().contains(&encoded[..12]), "{lines:?}");
 }
 
 fn good_run(bench: &Bench<'_>) {

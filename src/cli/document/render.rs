@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 
 use airshipctl::error::Result;
-use airshipctl::site::config::airship::AirshipConfig;
-use airshipctl::site::document::{Document, DocumentSet, LabelSelector, Source, to_json, to_yaml};
+use airshipctl::site::document::{Document, DocumentSet, LabelSelector, to_json, to_yaml};
 use clap::{Args, ValueEnum};
 
 use crate::cli::config::AirshipArgs;
-use crate::cli::isogen::source;
 use crate::cli::print;
 
 /// Print the site's documents as they are after rendering. Secrets are printed with what they hold.
@@ -38,14 +36,8 @@ enum Form {
     Json,
 }
 
-const HINT: &str = "name a directory or file with the site's documents (`-` for standard input), or name an \
-                    airshipctl config with --airshipconf FILE";
-
 pub fn run(args: RenderArgs) -> Result<()> {
-    let source = match source(args.documents)? {
-        Some(source) => source,
-        None => located(args.airship)?,
-    };
+    let source = super::located(args.documents, &args.airship.options())?;
     let documents = DocumentSet::read(&source)?;
     let wanted = |document: &&Document| {
         (args.kinds.is_empty() || args.kinds.iter().any(|kind| kind == document.kind()))
@@ -56,12 +48,4 @@ pub fn run(args: RenderArgs) -> Result<()> {
         Form::Yaml => print(&to_yaml(documents)),
         Form::Json => print(&to_json(documents)),
     }
-}
-
-/// The documents of the context that the airshipctl config says.
-fn located(airship: AirshipArgs) -> Result<Source> {
-    let options = airship.options();
-    let config = AirshipConfig::load(&options, HINT)?;
-    let selected = config.select(options.context.as_deref())?;
-    selected.documents().map(Source::Path)
 }

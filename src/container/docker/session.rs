@@ -47,7 +47,7 @@ impl Session {
     /// Records the run, before anything is made that would have to be cleaned up.
     pub fn begin(connection: &Arc<Connection>, state: &Path, image: &Image, run: &Run<'_>) -> Result<Self> {
         let record = recorded(connection, state, image, run.volume.host())?;
-        let log = match Log::open(state, record.id()) {
+        let log = match Log::open(state, record.id(), run.secrets) {
             // what comes over the API needs no pipe
             Ok((log, _)) => log,
             Err(error) => {

@@ -174,7 +174,7 @@ impl OciDriver {
         if run.keep == KeepContainer::Always {
             record.keep()?;
         }
-        let (log, output) = Log::open(&self.options.state, record.id())?;
+        let (log, output) = Log::open(&self.options.state, record.id(), run.secrets)?;
         let locks = [record.lock(), run.volume.lock(), pulled.lock.as_fd()];
         let surroundings = Surroundings { stderr: Stdio::from(output), locks: &locks };
         let helper = Helper::spawn(&pulled.rung, Task::Run(Box::new(task)), surroundings)?;

@@ -14,7 +14,10 @@ pub(super) fn exactly_one<'a>(
     selector: &Selector,
     faults: &mut Vec<Fault>,
 ) -> Option<&'a Document> {
-    let matching: Vec<_> = documents.select(selector).collect();
+    let mut matching: Vec<_> = documents.select(selector).collect();
+    if matching.is_empty() {
+        matching = homeless(documents, selector);
+    }
     match matching[..] {
         [] => {
             faults.push(Fault::new(None, nothing(documents, selector)));
@@ -26,6 +29,15 @@ pub(super) fn exactly_one<'a>(
             None
         }
     }
+}
+
+/// As a last resort, Secrets that would match if they had a namespace.
+fn homeless<'a>(documents: &'a DocumentSet, selector: &Selector) -> Vec<&'a Document> {
+    if selector.namespace.is_none() || selector.kind.as_deref() != Some("Secret") {
+        return Vec::new();
+    }
+    let anywhere = Selector { namespace: None, ..selector.clone() };
+    documents.select(&anywhere).filter(|document| document.namespace().is_none()).collect()
 }
 
 /// A fault that names all of `matching`, where one was expected.
@@ -41,7 +53,7 @@ pub(super) fn in_plain_text<'a>(document: &'a Document, faults: &mut Vec<Fault>)
     if node.get("sops").is_none() && !node.any_text(&|text| text.contains("ENC[AES256_GCM,")) {
         return Some(document);
     }
-    faults.push(document.fault(node, format!("{ENCRYPTED}: {document}")));
+    faults.push(document.fault(node, format!("{ENCRYPTED}: {document}")).coded("sops-encrypted"));
     None
 }
 

@@ -1,6 +1,8 @@
 //! What cloud-init on the ephemeral node will find: user-data, network-config and meta-data.
 
+mod checks;
 mod choice;
+mod export;
 mod meta_data;
 mod network;
 mod node;
@@ -8,14 +10,17 @@ mod secret;
 mod user_data;
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, ErrorKind, Fault};
-use crate::site::config::IsoConfiguration;
+use crate::site::config::{BuilderSection, IsoConfiguration};
 use crate::site::document::{Document, DocumentSet, Selector};
 use crate::site::report::Report;
-use crate::site::yaml::Mark;
 
-pub use network::{NetworkFormat, NetworkSource};
+pub use export::{Part, Reveal, usual_builder};
+pub use network::{
+    NetworkFormat, NetworkPlace, NetworkSource, check as check_network, to_v2 as network_to_v2,
+};
 use secret::SecretValue;
 
 pub use node::{EphemeralNode, MacAddress, SecretReference};
@@ -62,10 +67,18 @@ impl CloudInit {
         configuration: &IsoConfiguration,
         report: &mut Report,
     ) -> Option<Self> {
-        let builder = &configuration.builder;
-        let user_data = user_data_of(documents, configuration, report);
-        let host = ephemeral_host(documents, configuration, &mut report.errors);
+        Self::select(documents, &configuration.builder, report)
+    }
+
+    /// As [`CloudInit::generate`], by the selectors of `builder`.
+    pub fn select(documents: &DocumentSet, builder: &BuilderSection, report: &mut Report) -> Option<Self> {
+        let user_data = user_data_of(documents, builder, report);
+        let host = ephemeral_host(documents, builder, &mut report.errors);
         let node = host.map(|host| EphemeralNode::read(host, &mut report.errors));
+        if let Some(user_data) = &user_data {
+            let host_name = node.as_ref().and_then(|node| node.name.as_deref());
+            checks::user_data(user_data, &checks::Facts { host_name, now: now() }, report);
+        }
         let network = host
             .zip(node.as_ref())
             .and_then(|(host, node)| network::of(documents, host, node, &builder.network_config.key, report));
@@ -101,27 +114,28 @@ pub fn refusal(faults: Vec<Fault>) -> Error {
 /// The user-data, or faults.
 fn user_data_of(
     documents: &DocumentSet,
-    configuration: &IsoConfiguration,
+    builder: &BuilderSection,
     report: &mut Report,
 ) -> Option<SecretValue> {
-    let selection = &configuration.builder.user_data;
+    let selection = &builder.user_data;
     let selector = of_kind(&selection.selector, "Secret", "airshipit.org/ephemeral-user-data");
     let document = choice::exactly_one(documents, &selector, &mut report.errors)?;
-    let user_data = secret::value(document, &selection.key, report)?;
-    if UserDataKind::detect(&user_data.bytes) == UserDataKind::Unknown {
-        let message = "begins like nothing that cloud-init knows, such as #cloud-config; it will be ignored";
-        report.warnings.push(user_data.place.fault(Mark::new(1, 1), message).coded("user-data-kind"));
-    }
-    Some(user_data)
+    secret::value(document, &selection.key, report)
+}
+
+/// Seconds since 1970, for what expires.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_default()
 }
 
 /// The BareMetalHost that boots from the ISO, or a fault.
 fn ephemeral_host<'a>(
     documents: &'a DocumentSet,
-    configuration: &IsoConfiguration,
+    builder: &BuilderSection,
     faults: &mut Vec<Fault>,
 ) -> Option<&'a Document> {
-    let selector = &configuration.builder.network_config.selector;
+    let selector = &builder.network_config.selector;
     let selector = of_kind(selector, "BareMetalHost", "airshipit.org/ephemeral-node");
     choice::exactly_one(documents, &selector, faults)
 }

@@ -29,7 +29,7 @@ pub struct SecretReference {
 }
 
 /// The address of one interface, six bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MacAddress([u8; 6]);
 
 impl EphemeralNode {

@@ -78,7 +78,8 @@ pub(super) fn value(document: &Document, key: &str, report: &mut Report) -> Opti
             Some(SecretValue { bytes, place })
         }
         Err(message) => {
-            report.errors.push(document.fault(found, format!("{}: {message}", key_name(key))));
+            let fault = document.fault(found, format!("{}: {message}", key_name(key)));
+            report.errors.push(if message == ENCRYPTED { fault.coded("sops-encrypted") } else { fault });
             None
         }
     }

@@ -26,7 +26,7 @@ const NETWORK: &str = "apiVersion: v1
 kind: Secret
 metadata: {name: net}
 stringData:
-  networkData: '{\"links\": [], \"networks\": [], \"secret\": \"hunter2-canary\"}'
+  networkData: '{\"links\": [{\"id\": \"e\", \"type\": \"phy\", \"ethernet_mac_address\": \"52:54:00:bf:b2:d8\", \"vif_id\": \"hunter2-canary\"}], \"networks\": []}'
 ";
 
 fn generate_with(configuration: &str, documents: &[&str]) -> Result<CloudInit> {
@@ -60,7 +60,7 @@ fn faults(documents: &[&str]) -> Vec<String> {
 fn the_files_are_the_bytes_of_the_secrets() {
     let cloud_init = generate(&[USER_DATA, HOST, NETWORK]).unwrap();
     assert_eq!(cloud_init.user_data, b"#cloud-config\npassword: hunter2-canary\n");
-    assert!(cloud_init.network_config.starts_with(b"{\"links\": []"));
+    assert!(cloud_init.network_config.starts_with(b"{\"links\": [{"));
     assert_eq!(cloud_init.network, NetworkSource::Secret { format: NetworkFormat::OpenStack });
     assert_eq!(cloud_init.host_name, "node-0");
     assert_eq!(cloud_init.user_data_kind(), UserDataKind::CloudConfig);
@@ -269,7 +269,7 @@ fn network_data_of_no_known_format_is_refused_without_showing_it() {
     for (value, reason) in [
         ("hunter2-canary", "is neither network-config version 1 or 2"),
         ("'version: 3 # hunter2-canary'", "is neither"),
-        ("\"a: hunter2-canary\\n b: c\"", "`networkData`: line 2 of the value: not YAML"),
+        ("\"a: hunter2-canary\\n b: c\"", "line 2 of `networkData`: not YAML"),
     ] {
         let start = NETWORK.find("networkData: ").unwrap();
         let network = format!("{}networkData: {value}\n", &NETWORK[..start]);
@@ -291,6 +291,29 @@ fn configured_selectors_and_keys_replace_the_defaults() {
     let documents = [USER_DATA, HOST, user_data, same_name, &host, &network];
     let cloud_init = generate_with(&configuration, &documents).unwrap();
     assert_eq!((cloud_init.user_data.as_slice(), cloud_init.host_name.as_str()), (&b"#!/bin/sh"[..], "bmh"));
+}
+
+#[test]
+fn a_secret_without_a_namespace_is_selected_as_a_last_resort() {
+    let configuration = format!("{CONFIGURATION}  userDataSelector: {{name: user, namespace: site}}\n");
+    let with = |namespace: &str, text: &str| {
+        USER_DATA
+            .replace("  name: user\n", &format!("  name: user\n{namespace}"))
+            .replace("#cloud-config", text)
+    };
+    let (here, homeless) = (with("  namespace: site\n", "#!/here"), with("", "#!/homeless"));
+    let elsewhere = with("  namespace: other\n", "#!/elsewhere");
+    let found = |secrets: &[&str]| {
+        let documents = [secrets, &[HOST, NETWORK]].concat();
+        generate_with(&configuration, &documents).map(|it| it.user_data.starts_with(b"#!/here"))
+    };
+    assert_eq!(found(&[&homeless, &here]).ok(), Some(true));
+    assert_eq!(found(&[&homeless, &elsewhere]).ok(), Some(false));
+    assert!(found(&[&elsewhere]).is_err());
+    assert!(found(&[&homeless, &homeless.replace("hunter2", "hunter3")]).is_err());
+    // the README's own example
+    let empty = format!("{CONFIGURATION}  userDataSelector: {{}}\n  networkConfigSelector: {{kind: ''}}\n");
+    assert!(generate_with(&empty, &[USER_DATA, HOST, NETWORK]).is_ok());
 }
 
 #[test]
@@ -318,7 +341,11 @@ fn warnings_name_places_and_no_values() {
             0
         )
     );
-    assert_eq!(warned(&[USER_DATA, HOST, NETWORK]), (Vec::new(), 0));
+    let (warnings, errors) = warned(&[USER_DATA, HOST, NETWORK]);
+    assert_eq!((warnings.len(), errors), (1, 0), "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("site.yaml:9:15 (document 1): `userData`: `password`: a password in plain")
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What cloud-init takes user-data for.
 
-use crate::site::yaml::{self, Budget, Origin};
+use crate::site::yaml::{self, Budget, Dialect, Origin};
 
 /// The kinds of user-data, told apart by their first bytes as cloud-init does it
 /// (`cloudinit/user_data.py` and `handlers/__init__.py`, `INCLUSION_TYPES_MAP`).
@@ -8,6 +8,8 @@ use crate::site::yaml::{self, Budget, Origin};
 pub enum UserDataKind {
     CloudConfig,
     CloudConfigArchive,
+    /// `#cloud-config-jsonp`.
+    JsonPatch,
     Script,
     Include,
     Boothook,
@@ -21,6 +23,7 @@ pub enum UserDataKind {
 
 /// The longer prefix first where one begins with another.
 const PREFIXES: [(&str, UserDataKind); 8] = [
+    ("#cloud-config-jsonp", UserDataKind::JsonPatch),
     ("#cloud-config-archive", UserDataKind::CloudConfigArchive),
     ("#cloud-config", UserDataKind::CloudConfig),
     ("#cloud-boothook", UserDataKind::Boothook),
@@ -28,13 +31,13 @@ const PREFIXES: [(&str, UserDataKind); 8] = [
     ("#include", UserDataKind::Include),
     ("#!", UserDataKind::Script),
     ("## template: jinja", UserDataKind::Jinja),
-    ("content-type: multipart/", UserDataKind::Mime),
 ];
 /// cloud-init looks for MIME's version header in this many bytes.
 const MIME_WINDOW: usize = 4096;
 
 impl UserDataKind {
-    /// Like cloud-init, skips white space in front and ignores case.
+    /// Like cloud-init, skips white space in front (a byte order mark is none) and ignores case. A
+    /// message is MIME by its version header alone.
     pub fn detect(user_data: &[u8]) -> Self {
         if user_data.starts_with(&[0x1f, 0x8b]) {
             return Self::Gzip;
@@ -58,8 +61,10 @@ pub(super) fn names_host(user_data: &[u8]) -> Option<bool> {
     }
     let mut faults = Vec::new();
     let origin = Origin::new("user-data", None);
-    let documents = yaml::parse(&origin, user_data, &mut Budget::default(), &mut faults);
-    let (_, root) = documents.first().filter(|_| faults.is_empty())?;
+    let documents =
+        yaml::parse_as(Dialect::CloudInit, &origin, user_data, &mut Budget::default(), &mut faults);
+    let is_sound = faults.iter().all(|fault| fault.code.as_deref() == Some("duplicate-key"));
+    let (_, root) = documents.first().filter(|_| is_sound)?;
     Some(["hostname", "fqdn"].iter().any(|key| root.get(key).is_some()))
 }
 
@@ -92,7 +97,10 @@ mod tests {
             (b"#cloud-boothook\n", UserDataKind::Boothook),
             (b"#part-handler\n", UserDataKind::PartHandler),
             (b"## template: jinja\n#cloud-config\n", UserDataKind::Jinja),
-            (b"Content-Type: multipart/mixed; boundary=x\n", UserDataKind::Mime),
+            (b"#cloud-config-jsonp\n[]", UserDataKind::JsonPatch),
+            (b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n", UserDataKind::Mime),
+            (b"Content-Type: multipart/mixed; boundary=x\n", UserDataKind::Unknown),
+            (b"\xef\xbb\xbf#cloud-config\n", UserDataKind::Unknown),
             (b"From: x\nMIME-Version: 1.0\n", UserDataKind::Mime),
             (b"\x1f\x8b\x08", UserDataKind::Gzip),
             (b"users: []", UserDataKind::Unknown),

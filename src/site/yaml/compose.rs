@@ -7,7 +7,7 @@ use serde_yaml::granit_parser::{Event, ScalarStyle, Span, Tag};
 use super::merge;
 use super::scalar::{check_collection_tag, resolve};
 use super::stream::{Budget, MAX_COPIED_NODES, MAX_COPIED_TEXT, MAX_DEPTH, MAX_NODES};
-use super::{Entry, Mark, Node, Origin, Scalar, ScalarKind, Style, Value};
+use super::{Dialect, Entry, Mark, Node, Origin, Scalar, ScalarKind, Style, Value};
 use crate::error::Fault;
 
 /// Why a document cannot be read.
@@ -58,6 +58,7 @@ struct Anchored {
 /// input goes shall not decide how deep our stack goes.
 pub(super) struct Composer<'a> {
     origin: Origin,
+    dialect: Dialect,
     offset: usize,
     budget: &'a mut Budget,
     faults: &'a mut Vec<Fault>,
@@ -68,8 +69,15 @@ pub(super) struct Composer<'a> {
 }
 
 impl<'a> Composer<'a> {
-    pub fn new(origin: Origin, offset: usize, budget: &'a mut Budget, faults: &'a mut Vec<Fault>) -> Self {
-        Self { origin, offset, budget, faults, open: Vec::new(), anchors: HashMap::new(), root: None }
+    pub fn new(
+        origin: Origin,
+        dialect: Dialect,
+        offset: usize,
+        budget: &'a mut Budget,
+        faults: &'a mut Vec<Fault>,
+    ) -> Self {
+        let (open, anchors) = (Vec::new(), HashMap::new());
+        Self { origin, dialect, offset, budget, faults, open, anchors, root: None }
     }
 
     /// The finished tree; null if the document had no node.
@@ -115,8 +123,12 @@ impl<'a> Composer<'a> {
         tag: Option<&Tag>,
         mark: Mark,
     ) -> Result<Scalar, Trouble> {
-        let kind = resolve(&text, style, tag).map_err(|message| Trouble::new(mark, message))?;
+        let kind = resolve(&text, style, tag, self.dialect).map_err(|message| Trouble::new(mark, message))?;
         let style = match style {
+            // without it, who reads the text by its looks would take `!!str 5` for a number
+            ScalarStyle::Plain if tag.is_some() && self.is_cloud_init() && kind == ScalarKind::String => {
+                Style::Quoted
+            }
             ScalarStyle::Plain => Style::Plain,
             ScalarStyle::Literal => Style::Literal,
             ScalarStyle::Folded => Style::Folded,
@@ -195,16 +207,35 @@ impl<'a> Composer<'a> {
                 Value::Sequence(items)
             }
             Content::Mapping { mut entries, merged, .. } => {
-                for entry in merge::take_duplicates(&mut entries) {
-                    let message = format!("{} is there twice", merge::key_name(&entry.key));
-                    self.faults.push(self.origin.fault(entry.key_mark, message));
-                }
+                self.take_duplicates(&mut entries);
                 merge::apply(&mut entries, merged).map_err(|(mark, message)| Trouble::new(mark, message))?;
                 entries.shrink_to_fit();
                 Value::Mapping(entries)
             }
         };
         self.finish(Node { value, mark, span: 0..0 }, anchor)
+    }
+
+    fn is_cloud_init(&self) -> bool {
+        self.dialect == Dialect::CloudInit
+    }
+
+    /// Takes all entries but one of each key, with a fault for each that is taken.
+    fn take_duplicates(&mut self, entries: &mut Vec<Entry>) {
+        if !self.is_cloud_init() {
+            for entry in merge::take_duplicates(entries) {
+                let message = format!("{} is there twice", merge::key_name(&entry.key));
+                self.faults.push(self.origin.fault(entry.key_mark, message));
+            }
+            return;
+        }
+        entries.reverse();
+        for entry in merge::take_duplicates(entries).iter().rev() {
+            let message =
+                format!("{} is there again further down; only the last counts", merge::key_name(&entry.key));
+            self.faults.push(self.origin.fault(entry.key_mark, message).coded("duplicate-key"));
+        }
+        entries.reverse();
     }
 
     /// Puts a copy of the anchored node in place of the alias, once it is paid for.

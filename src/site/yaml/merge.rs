@@ -41,6 +41,15 @@ fn listed(node: Node) -> Vec<Node> {
     }
 }
 
+/// An entry's key for messages about keys that nobody knows. One without a value is most probably the
+/// rest of a value: `{password: a,b}` is a password `a` and a key `b`.
+pub fn entry_name(entry: &Entry) -> String {
+    match entry.value.is_null() {
+        true => "a key".into(),
+        false => key_name(&entry.key),
+    }
+}
+
 /// A key for messages. Keys are names, but a broken file may have turned a value into a key:
 /// only what looks like a name is shown.
 pub fn key_name(key: &str) -> String {

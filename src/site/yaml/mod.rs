@@ -18,10 +18,21 @@ use std::ops::Range;
 
 pub use fields::Fields;
 pub use json::{from_json, number, read_as_yaml_1_1, scalar_to_json, to_json};
-pub use merge::key_name;
+pub use merge::{entry_name, key_name};
 pub use origin::Origin;
-pub use stream::{Budget, MAX_BYTES, MAX_DEPTH, MAX_NODES, Numbered, parse, too_large};
+pub use stream::{Budget, MAX_BYTES, MAX_DEPTH, MAX_NODES, Numbered, parse, parse_as, too_large};
 pub use write::write;
+
+/// Whose reading of YAML is followed where readers differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// kubectl and kustomize: of two equal keys neither is right.
+    #[default]
+    Kubernetes,
+    /// PyYAML's safe loader, as cloud-init uses it: the last of equal keys counts, and there are
+    /// `!!binary` and the like. A scalar with a tag that makes it a string has [`Style::Quoted`].
+    CloudInit,
+}
 
 /// Line and column in the file, both from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

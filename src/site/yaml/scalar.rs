@@ -2,16 +2,29 @@
 
 use serde_yaml::granit_parser::{ScalarStyle, Tag};
 
-use super::ScalarKind;
+use super::{Dialect, ScalarKind};
 
 /// Follows YAML 1.2's core schema plus the booleans of YAML 1.1 (`yes`, `off`), which kubectl and
 /// kustomize still take for booleans. Fails for tags that no Kubernetes document has.
-pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<ScalarKind, String> {
+pub(super) fn resolve(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    dialect: Dialect,
+) -> Result<ScalarKind, String> {
     let plain = || match style {
         ScalarStyle::Plain => plain_kind(text),
         _ => ScalarKind::String,
     };
     let Some(tag) = tag else { return Ok(plain()) };
+    if dialect == Dialect::CloudInit {
+        // yaml/constructor.py, SafeConstructor, and cloudinit/safeyaml.py
+        match tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() {
+            Some("binary" | "python/unicode") => return Ok(ScalarKind::String),
+            Some("timestamp") => return Ok(plain()),
+            _ => {}
+        }
+    }
     match tag.core_suffix() {
         Some("str") => Ok(ScalarKind::String),
         Some("null") => Ok(ScalarKind::Null),

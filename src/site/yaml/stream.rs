@@ -3,7 +3,7 @@
 use serde_yaml::granit_parser::{Event, Parser, ScanError, StrInput};
 
 use super::compose::{Composer, Trouble};
-use super::{Mark, Node, Origin};
+use super::{Dialect, Mark, Node, Origin};
 use crate::error::Fault;
 
 /// Largest input, in bytes. The largest rendered document models known are a few megabytes; a tree takes
@@ -59,6 +59,18 @@ pub type Numbered = Vec<(usize, Node)>;
 /// Parses a stream of documents. Whatever is wrong is added to `faults`; the documents that could
 /// be read are returned, so that their faults can be reported too.
 pub fn parse(origin: &Origin, bytes: &[u8], budget: &mut Budget, faults: &mut Vec<Fault>) -> Numbered {
+    parse_as(Dialect::Kubernetes, origin, bytes, budget, faults)
+}
+
+/// As [`parse`], as `dialect` has it. For cloud-init, empty documents are returned too, and faults
+/// that do not keep it from reading the text have the code `duplicate-key`.
+pub fn parse_as(
+    dialect: Dialect,
+    origin: &Origin,
+    bytes: &[u8],
+    budget: &mut Budget,
+    faults: &mut Vec<Fault>,
+) -> Numbered {
     let text = match decode(bytes, budget) {
         Ok(text) => text,
         Err((mark, message)) => {
@@ -69,6 +81,7 @@ pub fn parse(origin: &Origin, bytes: &[u8], budget: &mut Budget, faults: &mut Ve
     };
     let mut stream = Stream {
         origin,
+        dialect,
         offset: bytes.len() - text.len(),
         parser: Parser::new_from_str_with_options(text, options()),
         number: 0,
@@ -116,6 +129,7 @@ pub fn too_large() -> String {
 
 struct Stream<'a> {
     origin: &'a Origin,
+    dialect: Dialect,
     /// Length of the byte order mark, which spans of nodes have to count.
     offset: usize,
     parser: Parser<'a, StrInput<'a>>,
@@ -130,7 +144,7 @@ impl Stream<'_> {
         let limit = faults.len() + MAX_FAULTS;
         loop {
             match self.next_document(budget, faults) {
-                Ok(Some(root)) if root.is_null() => {}
+                Ok(Some(root)) if root.is_null() && self.dialect == Dialect::Kubernetes => {}
                 Ok(Some(root)) => documents.push((self.number, root)),
                 Ok(None) => return documents,
                 Err(trouble) => {
@@ -171,7 +185,7 @@ impl Stream<'_> {
             }
         }
         self.number += 1;
-        let mut composer = Composer::new(self.here(), self.offset, budget, faults);
+        let mut composer = Composer::new(self.here(), self.dialect, self.offset, budget, faults);
         loop {
             let (event, span) = match self.parser.next_event() {
                 None => return Err(Trouble::new(Mark::default(), "ends within a document")),

@@ -301,3 +301,23 @@ fn what_is_too_much_is_told_with_its_limit() {
     assert_eq!(told(Budget { bytes: 3, ..Budget::default() }), ["f: is larger than 128 MiB"]);
     assert_eq!(told(Budget::default()), [""; 0]);
 }
+
+#[test]
+fn for_cloud_init_the_last_of_equal_keys_counts_and_its_tags_are_known() {
+    let text = b"a: 1\nb: !!binary aGk=\nc: !!str 5\na: 2\n---\n";
+    let mut faults = Vec::new();
+    let origin = Origin::new("x", None);
+    let found = parse_as(Dialect::CloudInit, &origin, text, &mut Budget::default(), &mut faults);
+    let root = &found[0].1;
+    assert_eq!((found.len(), root.get("a").and_then(Node::text)), (2, Some("2")));
+    assert_eq!(
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["x:1:1: `a` is there again further down; only the last counts [duplicate-key]"]
+    );
+    for key in ["b", "c"] {
+        let style =
+            |node: &Node| matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::Quoted);
+        assert!(root.get(key).is_some_and(style), "{key}");
+    }
+    assert_eq!(parse(&origin, b"a: !!binary aGk=\n", &mut Budget::default(), &mut Vec::new()).len(), 0);
+}

@@ -2,7 +2,7 @@
 //! only the kubeconfig says, and that is often not there; then it is guessed, in an order that users
 //! have come to rely on.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::{Bootstrap, Cluster, Selected, Written, words};
 use crate::error::{Error, Fault, Result};
@@ -117,7 +117,7 @@ impl<'a> Selected<'a> {
     }
 
     /// The cluster's name in the kubeconfig. Its contents are secret: errors name no more than places.
-    fn cluster_name(&self, path: &PathBuf) -> Result<Option<String>> {
+    fn cluster_name(&self, path: &Path) -> Result<Option<String>> {
         let context = self.context.kubeconf.as_ref().unwrap_or(&self.context.name);
         let mut faults = Vec::new();
         let origin = Origin::new(&path.display().to_string(), None);

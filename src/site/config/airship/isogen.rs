@@ -64,6 +64,10 @@ impl Selected<'_> {
 
     /// The document called `isogen` in the phase bundle.
     fn of_phases(&self, tried: &mut Vec<String>) -> Result<Option<IsoConfiguration>> {
+        if self.context.manifest.is_none() {
+            tried.push("the phases (the context names no `manifest`)".into());
+            return Ok(None);
+        }
         let manifest = self.manifest()?;
         if manifest.shape != Shape::Phase {
             let name = &manifest.name.text;

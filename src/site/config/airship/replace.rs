@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Doing, ErrorKind, Result};
 use crate::site::config::isogen;
 
 /// Another writer may replace the file between our opening and our locking it, but not for ever.
@@ -21,22 +21,23 @@ pub(super) struct Replacing {
 }
 
 impl Replacing {
-    /// Locks the file with flock(2), where its file system can do that.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    /// Locks the file with flock(2), where its file system can do that; `None` while another process
+    /// has it.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>> {
         let path = fs::canonicalize(path).doing(ErrorKind::Usage, || "opening it".into())?;
         for _ in 0..ATTEMPTS {
             let file = isogen::open(&path)?;
             if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-                return Err(busy());
+                return Ok(None);
             }
             let same =
                 |now: fs::Metadata, ours: fs::Metadata| (now.dev(), now.ino()) == (ours.dev(), ours.ino());
             let is_current = fs::metadata(&path).and_then(|now| Ok(same(now, file.metadata()?)));
             if is_current.doing(ErrorKind::Usage, || "opening it".into())? {
-                return Ok(Self { file, path });
+                return Ok(Some(Self { file, path }));
             }
         }
-        Err(busy())
+        Ok(None)
     }
 
     /// All of it.
@@ -80,8 +81,4 @@ impl Replacing {
         file.write_all(bytes)?;
         file.sync_all()
     }
-}
-
-fn busy() -> Error {
-    Error::new(ErrorKind::Usage, "another process is changing it")
 }

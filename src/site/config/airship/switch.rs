@@ -2,7 +2,7 @@
 
 use super::replace::Replacing;
 use super::{AirshipConfig, locate, normal, read};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::site::config::patch;
 use crate::site::yaml::{Entry, Mark, Node};
 
@@ -24,6 +24,9 @@ impl AirshipConfig {
     pub fn use_context(&self, name: &str) -> Result<Switched> {
         let path = &self.path;
         let replacing = Replacing::open(path).map_err(|error| locate::unreadable(path, &error))?;
+        let busy = || "another process is changing the file".to_owned();
+        let replacing =
+            replacing.ok_or_else(|| self.refusal(DOING, "airshipctl-config-busy", None, busy()))?;
         let bytes = replacing.content().map_err(|error| locate::unreadable(path, &error))?;
         // it may have changed since it was read, and is locked only now
         let config = read::parse(path, self.home.as_deref(), &bytes)?;
@@ -32,7 +35,9 @@ impl AirshipConfig {
         if patched == bytes {
             return Ok(Switched::Unchanged);
         }
-        replacing.replace(&patched).map_err(|error| config.unchanged(&error.to_string()))?;
+        replacing.replace(&patched).map_err(|error| {
+            config.refusal(DOING, "airshipctl-config-not-written", None, error.to_string())
+        })?;
         Ok(Switched::Changed)
     }
 
@@ -44,10 +49,6 @@ impl AirshipConfig {
             let message = format!("`{KEY}` cannot be set in place; write {name:?} there");
             self.refusal(DOING, "current-context-not-patched", mark, message)
         })
-    }
-
-    fn unchanged(&self, why: &str) -> Error {
-        self.refusal(DOING, "airshipctl-config-not-written", None, why.to_owned())
     }
 }
 

@@ -236,7 +236,7 @@ fn an_unknown_context_is_told_with_those_there_are() {
     );
     assert_eq!(
         shown(config.select(Some("c")).unwrap().documents()),
-        "choosing the context: /h/.airship/config:2:33: there is no manifest \"m\"; there are \"n\" [unknown-manifest]"
+        "choosing the context: /h/.airship/config:2:33: there is no manifest \"m\"; there is \"n\" [unknown-manifest]"
     );
     let error = self::config("contexts: {}\ncurrentContext: \"\"\n").select(None).unwrap_err();
     assert_eq!(
@@ -330,7 +330,7 @@ fn documents_that_are_not_there_are_told_with_all_that_was_tried() {
     for (manifest, says) in [
         (
             "targetPath: x, phaseRepositoryName: a, repositories: {b: {}}",
-            "3:53: there is no repository \"a\"; there are \"b\" [unknown-repository]",
+            "3:53: there is no repository \"a\"; there is \"b\" [unknown-repository]",
         ),
         (
             "targetPath: x, phaseRepositoryName: b, repositories: {b: {}}",
@@ -470,6 +470,8 @@ fn a_configuration_that_is_not_found_is_told_with_all_that_was_tried() {
     }
     home.file(".airship/kubeconfig", "contexts: []\n");
     assert!(home.shown(home.isogen(&text)).contains("~/.airship/kubeconfig (does not have the context)"));
+    let none = home.shown(home.isogen("currentContext: c\ncontexts: {c: {}}\n"));
+    assert!(none.contains("(has no entries) and the phases (the context names no `manifest`) ["), "{none}");
     let none = home.shown(home.isogen(&with_bootstrap("", "")));
     assert!(none.contains("tried `bootstrapInfo` (has no entries) and manifest"), "{none}");
 }
@@ -691,6 +693,11 @@ fn a_file_is_replaced_whole_with_its_mode_and_through_links() {
     std::os::unix::fs::symlink("../real/config", home.path(".airship/config")).unwrap();
     home.file("real/.config.airshipctl.tmp", "left by one that was killed");
     let open = || around(None, Some(home.0.path())).load(None, "").unwrap();
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(&real, Some(1), Some(2)).unwrap();
+    }
+    let owner = || fs::metadata(&real).map(|found| (found.uid(), found.gid())).unwrap();
+    let owner_before = owner();
     let inode = || fs::metadata(&real).unwrap().ino();
     let before = inode();
     assert_eq!(open().use_context("a").unwrap(), Switched::Unchanged);
@@ -698,6 +705,7 @@ fn a_file_is_replaced_whole_with_its_mode_and_through_links() {
     assert_eq!(open().use_context("b").unwrap(), Switched::Changed);
     assert_eq!(fs::read_to_string(&real).unwrap(), text.replace("currentContext: a", "currentContext: b"));
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o7777, 0o640);
+    assert_eq!(owner(), owner_before);
     assert!(home.path(".airship/config").symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read_dir(home.path("real")).unwrap().count(), 1, "nothing beside it");
     assert_eq!(
@@ -708,7 +716,7 @@ fn a_file_is_replaced_whole_with_its_mode_and_through_links() {
     other.lock().unwrap();
     assert_eq!(
         home.shown(open().use_context("a")),
-        "reading the airshipctl config: ~/.airship/config: another process is changing it [airshipctl-config-unreadable]"
+        "changing the current context: ~/.airship/config: another process is changing the file [airshipctl-config-busy]"
     );
 }
 
@@ -748,7 +756,10 @@ fn the_view_has_todays_spelling() {
 fn the_view_hides_what_is_secret() {
     let text = "
 users:
-  admin: {token: S3C, username: op, client-key-data: S3C, client-key: /path, auth-provider: {config: {x: S3C}}, odd: [S3C]}
+  admin: {token: S3C, username: op, client-key-data: S3C, client-key: /path, auth-provider: {config: {x: S3C}}, odd: [S3C], token:S3C}
+  two: {'S3C 1': {'S3C 2': S3C}, 'S3C 3':}
+  three: S3C
+  four: [S3C]
 auth-infos: [{name: op, user: {password: S3C}}]
 bootstrapInfo:
   b:

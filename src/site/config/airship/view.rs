@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::AirshipConfig;
 use crate::site::config::write;
-use crate::site::yaml::{Node, ScalarKind, Value};
+use crate::site::yaml::{Entry, Node, ScalarKind, Value};
 
 /// What stands in place of a secret.
 const REDACTED: &str = "(redacted)";
@@ -76,19 +76,35 @@ fn redact(node: &mut Node, scope: Scope) {
     let names_secret = node.get("name").and_then(Node::text).is_some_and(is_secret);
     match &mut node.value {
         Value::Scalar(scalar) if scalar.kind != ScalarKind::Null && !scalar.text.is_empty() => {
-            let shown = if scope == Scope::Hidden { REDACTED.into() } else { scrubbed(&scalar.text) };
+            let shown = if scope == Scope::Shown { scrubbed(&scalar.text) } else { REDACTED.into() };
             if shown != scalar.text {
                 *node = Node::of_text(shown, node.mark);
             }
         }
         Value::Scalar(_) => {}
         Value::Sequence(items) => items.iter_mut().for_each(|item| redact(item, scope)),
-        Value::Mapping(entries) => entries.iter_mut().for_each(|entry| {
-            // `{name: TOKEN, value: ...}`, as environments are written
-            let hidden = names_secret && entry.key == "value";
-            redact(&mut entry.value, if hidden { Scope::Hidden } else { below(scope, &entry.key) });
-        }),
+        Value::Mapping(entries) => {
+            if matches!(scope, Scope::User | Scope::Hidden) {
+                hide_keys(entries);
+            }
+            entries.iter_mut().for_each(|entry| {
+                // `{name: TOKEN, value: ...}`, as environments are written
+                let hidden = names_secret && entry.key == "value";
+                redact(&mut entry.value, if hidden { Scope::Hidden } else { below(scope, &entry.key) });
+            })
+        }
     }
+}
+
+/// `{token:x}` is a key without a value, for want of a blank.
+fn hide_keys(entries: &mut Vec<Entry>) {
+    let is_word = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+    entries
+        .iter_mut()
+        .filter(|entry| !is_word(&entry.key))
+        .for_each(|entry| REDACTED.clone_into(&mut entry.key));
+    let mut seen = false;
+    entries.retain(|entry| entry.key != REDACTED || !std::mem::replace(&mut seen, true));
 }
 
 /// The scope of a key's value.

@@ -15,9 +15,12 @@ pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// What there is instead of something unknown.
 pub(super) fn there_are<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    match quoted(names) {
-        names if names.is_empty() => "there are none".into(),
-        names => format!("there are {names}"),
+    let names: Vec<&str> = names.collect();
+    let listed = quoted(names.iter().copied());
+    match names.len() {
+        0 => "there are none".into(),
+        1 => format!("there is {listed}"),
+        _ => format!("there are {listed}"),
     }
 }
 
@@ -40,6 +43,6 @@ mod tests {
         let listed = quoted(names.iter().map(String::as_str));
         assert!(listed.starts_with("\"0\", \"1\", ") && listed.ends_with("\"9\" and 2 more"), "{listed}");
         assert_eq!(there_are(std::iter::empty()), "there are none");
-        assert_eq!(there_are(["a\n"].into_iter()), "there are \"a\\n\"");
+        assert_eq!(there_are(["a\n"].into_iter()), "there is \"a\\n\"");
     }
 }

@@ -85,7 +85,9 @@ fn source_value(layer: &mut Layer<'_>, replacement: &Replacement<'_>, resources:
     let message = match found {
         Ok(Some(node)) => match value::refined(node, source.part.as_ref()) {
             Ok(node) => return Some(node),
-            Err(message) => format!("`replacements.source`: {} of {}: {message}", source.path, resource.shown()),
+            Err(message) => {
+                format!("`replacements.source`: {} of {}: {message}", source.path, resource.shown())
+            }
         },
         Ok(None) => format!("`replacements.source`: {} is not in {}", source.path, resource.shown()),
         Err(why) => format!("`replacements.source`: {} of {}: {why}", source.path, resource.shown()),
@@ -103,8 +105,9 @@ fn is_empty(node: &Node) -> bool {
 }
 
 fn selected(select: &Select<'_>, reject: &[Select<'_>], resource: &Resource) -> bool {
-    let rejected_by_labels =
-        |reject: &Select<'_>| !(reject.labels.is_empty() && reject.annotations.is_empty()) && reject.fits_labels(resource);
+    let rejected_by_labels = |reject: &Select<'_>| {
+        !(reject.labels.is_empty() && reject.annotations.is_empty()) && reject.fits_labels(resource)
+    };
     if !select.fits_labels(resource) || reject.iter().any(rejected_by_labels) {
         return false;
     }
@@ -150,10 +153,10 @@ impl Select<'_> {
     }
 
     fn fits_labels(&self, resource: &Resource) -> bool {
-        let text = |of: &str, key: &str| -> Option<&str> {
-            resource.node.at(&["metadata", of])?.get(key)?.text()
-        };
-        self.labels.matches(|key| text("labels", key)) && self.annotations.matches(|key| text("annotations", key))
+        let text =
+            |of: &str, key: &str| -> Option<&str> { resource.node.at(&["metadata", of])?.get(key)?.text() };
+        self.labels.matches(|key| text("labels", key))
+            && self.annotations.matches(|key| text("annotations", key))
     }
 
     /// For messages.

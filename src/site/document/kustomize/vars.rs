@@ -62,7 +62,8 @@ fn attach(layer: &mut Layer<'_>, node: &Node, name: &str, wanted: &Wanted<'_>, r
         [] => {}
         [only] => only.vars.push(name.to_owned()),
         several => {
-            let message = format!("`vars`: {} resources fit `objref` of {name:?}; name the namespace", several.len());
+            let message =
+                format!("`vars`: {} resources fit `objref` of {name:?}; name the namespace", several.len());
             layer.error("ambiguous-var", node, message);
         }
     }
@@ -135,7 +136,8 @@ pub(super) fn resolve(resources: &mut ResMap, faults: &mut Vec<Fault>) {
 /// The value, which is never quoted in messages.
 fn value_of(var: &Var, resources: &[Resource]) -> Result<Json, (&'static str, String)> {
     let Some(resource) = resources.iter().find(|resource| resource.vars.contains(&var.name)) else {
-        let message = format!("`vars`: no resource fits `objref` of {:?} (apiVersion, kind and name)", var.name);
+        let message =
+            format!("`vars`: no resource fits `objref` of {:?} (apiVersion, kind and name)", var.name);
         return Err(("unmapped-var", message));
     };
     let found = steps(&var.path).iter().try_fold(&resource.node, |node, step| step.of(node));
@@ -145,7 +147,8 @@ fn value_of(var: &Var, resources: &[Resource]) -> Result<Json, (&'static str, St
         Some(value) => Ok(value),
         None => {
             let path = var.path.escape_debug();
-            let message = format!("`vars`: {:?} takes `{path}` of {}, which is not there", var.name, resource.shown());
+            let message =
+                format!("`vars`: {:?} takes `{path}` of {}, which is not there", var.name, resource.shown());
             Err(("no-var-value", message))
         }
     }
@@ -160,7 +163,9 @@ impl Step {
     /// A null that is there is found.
     fn of<'n>(&self, node: &'n Node) -> Option<&'n Node> {
         match self {
-            Self::Field(key) => node.entries().iter().find(|entry| entry.key == *key).map(|entry| &entry.value),
+            Self::Field(key) => {
+                node.entries().iter().find(|entry| entry.key == *key).map(|entry| &entry.value)
+            }
             Self::Index(index) => node.items()?.get(*index),
         }
     }

@@ -23,7 +23,11 @@ enum Step {
     Every,
     /// `[name=web]`, or `[=web]` for items that are texts themselves. Targets take the value for a
     /// regular expression, which fits anywhere in the text.
-    Item { field: String, value: String, pattern: Regex },
+    Item {
+        field: String,
+        value: String,
+        pattern: Regex,
+    },
 }
 
 /// What is put where a path leads to nothing.

@@ -68,14 +68,21 @@ pub(super) fn replacement<'k>(layer: &mut Layer<'_>, node: &'k Node) -> Option<R
     let targets = item.sections("targets", &TARGET, layer);
     let source = item.section("source", &SOURCE, layer);
     let (Some(source), false) = (source, targets.is_empty()) else {
-        layer.error("bad-replacement", node, "`replacements`: expected `source` and at least one of `targets`");
+        layer.error(
+            "bad-replacement",
+            node,
+            "`replacements`: expected `source` and at least one of `targets`",
+        );
         return None;
     };
     let targets = targets.iter().filter_map(|target| read_target(layer, target)).collect();
     let path = source.text("fieldPath", layer).unwrap_or(DEFAULT_PATH);
     let path = path_of(layer, source.node.get("fieldPath").unwrap_or(source.node), path)?;
     let (part, _) = options(layer, &source);
-    Some(Replacement { source: Source { node: source.node, select: ids(layer, &source), path, part }, targets })
+    Some(Replacement {
+        source: Source { node: source.node, select: ids(layer, &source), path, part },
+        targets,
+    })
 }
 
 fn read_target<'k>(layer: &mut Layer<'_>, item: &Item<'k>) -> Option<Target<'k>> {

@@ -7,7 +7,8 @@ use crate::site::yaml::{Node, Scalar, ScalarKind, Style, Value, number};
 /// The source's value, or the part of it that is wanted.
 pub(super) fn refined(node: &Node, part: Option<&Part<'_>>) -> Result<Node, String> {
     let Some(part) = part else { return Ok(node.clone()) };
-    let text = node.text().ok_or_else(|| format!("`delimiter` is for texts, and this is {}", node.kind_name()))?;
+    let text =
+        node.text().ok_or_else(|| format!("`delimiter` is for texts, and this is {}", node.kind_name()))?;
     let mut parts = text.split(part.delimiter);
     let count = parts.clone().count();
     let index = usize::try_from(part.index).ok();

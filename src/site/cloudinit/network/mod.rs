@@ -1,14 +1,33 @@
 //! The node's network: the Secret that its BareMetalHost refers to, or a file made from facts.
 
+mod address;
+mod bond;
+mod bridge;
+mod catalogue;
+mod convert;
+mod findings;
+mod item;
+mod model;
+mod netplan;
+mod openstack;
+mod v1;
+mod v2;
+
 use std::fmt;
 
 use super::node::{EphemeralNode, MacAddress, SecretReference};
-use super::secret::ValuePlace;
 use super::{choice, secret};
 use crate::error::Fault;
 use crate::site::document::{Document, DocumentSet};
 use crate::site::report::Report;
-use crate::site::yaml::{self, Budget, Node, Origin};
+use crate::site::yaml::{self, Budget, Dialect, Mark, Node, Origin};
+use findings::Findings;
+use model::Network;
+
+pub use findings::NetworkPlace;
+
+/// Kubernetes refuses larger Secrets. What is below it can be checked in reasonable time.
+const MAX_BYTES: usize = 1 << 20;
 
 /// Where the network configuration came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +59,10 @@ impl fmt::Display for NetworkFormat {
     }
 }
 
-/// The network configuration, and where it stands unless it was made here.
+/// The network configuration, and where it came from.
 pub(super) struct NetworkConfig {
     pub bytes: Vec<u8>,
     pub source: NetworkSource,
-    pub place: Option<ValuePlace>,
 }
 
 /// The network configuration of the node that `host` describes.
@@ -59,32 +77,62 @@ pub(super) fn of(
     if node.has_network_data {
         let secret = find(documents, host, node.network_data.as_ref()?, faults)?;
         let value = secret::value(secret, key, report)?;
-        let refused = |message: String| report.errors.push(wrong_format(secret, key, &message));
-        let format = sniff(&value.bytes).map_err(refused).ok()?;
+        let format = check(&value.bytes, NetworkPlace::Value(&value.place), node.mac, report)?;
         let source = NetworkSource::Secret { format };
-        return Some(NetworkConfig { bytes: value.bytes, source, place: Some(value.place) });
+        return Some(NetworkConfig { bytes: value.bytes, source });
     }
-    match node.mac {
-        Some(mac) => {
-            Some(NetworkConfig { bytes: generate(mac), source: NetworkSource::Generated, place: None })
-        }
-        None => {
-            // a malformed address has its fault already
-            if host.node().at(&["spec", "bootMACAddress"]).is_none() {
-                let place = host.node().get("spec").unwrap_or(host.node());
-                let message = "`spec.networkData` and `spec.bootMACAddress` are missing; one is needed";
-                faults.push(host.fault(place, message));
-            }
-            None
-        }
+    let bytes = catalogue::generate(documents, host, node, report)?;
+    Some(NetworkConfig { bytes, source: NetworkSource::Generated })
+}
+
+/// Reads a network configuration and notes everything that is wrong with it; `None` where not even
+/// its format can be told. `boot` is the node's `bootMACAddress`.
+pub fn check(
+    bytes: &[u8],
+    place: NetworkPlace<'_>,
+    boot: Option<MacAddress>,
+    report: &mut Report,
+) -> Option<NetworkFormat> {
+    let mut findings = Findings::new(place, report);
+    let (format, network) = read(bytes, &mut findings)?;
+    network.check(boot, &mut findings);
+    Some(format)
+}
+
+/// The same configuration as network-config v2; `None` with errors in the report if it is wrong.
+/// Version 2 is passed on as it is.
+pub fn to_v2(bytes: &[u8], place: NetworkPlace<'_>, report: &mut Report) -> Option<Vec<u8>> {
+    let before = report.errors.len();
+    let mut findings = Findings::new(place, report);
+    let (format, network) = read(bytes, &mut findings)?;
+    // whether the node boots from it does not matter here
+    network.check(None, &mut findings);
+    match format {
+        _ if report.errors.len() > before => None,
+        NetworkFormat::V2 => Some(bytes.to_vec()),
+        NetworkFormat::V1 | NetworkFormat::OpenStack => Some(convert::v2(&network).into_bytes()),
     }
 }
 
-/// A fault at the Secret's value.
-fn wrong_format(secret: &Document, key: &str, message: &str) -> Fault {
-    let node = secret.node();
-    let place = node.at(&["stringData", key]).or_else(|| node.at(&["data", key])).unwrap_or(node);
-    secret.fault(place, format!("{}: {message}", yaml::key_name(key)))
+/// The format, and what it says.
+fn read(bytes: &[u8], findings: &mut Findings<'_>) -> Option<(NetworkFormat, Network)> {
+    if bytes.len() > MAX_BYTES {
+        let message = "is larger than 1 MiB, the most that a Secret holds";
+        findings.error("network-too-large", Mark::new(1, 1), message);
+        return None;
+    }
+    let root = parse(bytes, findings)?;
+    let Some(format) = format_of(&root) else {
+        let why = "is neither network-config version 1 or 2 nor OpenStack network_data (links and networks)";
+        findings.error("network-format", root.mark, why);
+        return None;
+    };
+    let network = match format {
+        NetworkFormat::V1 => v1::read(&root, findings),
+        NetworkFormat::V2 => v2::read(&root, findings),
+        NetworkFormat::OpenStack => openstack::read(&root, findings),
+    };
+    Some((format, network))
 }
 
 /// The Secret of a reference. A namespace that the reference does not give is that of the host,
@@ -134,19 +182,31 @@ fn missing(documents: &DocumentSet, host: &Document, named: &[&Document], select
     host.fault(place, format!("no document matches {selector}, the network data of {host}; {candidates}"))
 }
 
-/// Recognises the format; the value itself stays as it is. Messages give lines of the value and
-/// nothing that stands in them.
-fn sniff(value: &[u8]) -> Result<NetworkFormat, String> {
-    let mut faults = Vec::new();
-    let parsed = yaml::parse(&Origin::new("", None), value, &mut Budget::default(), &mut faults);
-    if let Some(fault) = faults.first() {
-        let line = fault.at.as_ref().map_or(0, |at| at.line);
-        return Err(format!("line {line} of the value: {}", fault.message));
+/// The only document of a value, as PyYAML reads it.
+fn parse(value: &[u8], findings: &mut Findings<'_>) -> Option<Node> {
+    let (origin, mut faults) = (Origin::new("", None), Vec::new());
+    let parsed = yaml::parse_as(Dialect::CloudInit, &origin, value, &mut Budget::default(), &mut faults);
+    let mut is_sound = true;
+    for fault in faults {
+        let mark = fault.at.map_or(Mark::new(1, 1), |at| Mark::new(at.line, at.column));
+        if fault.code.as_deref() == Some("duplicate-key") {
+            findings.warning("duplicate-key", mark, fault.message);
+        } else {
+            is_sound = false;
+            findings.error("network-yaml", mark, fault.message);
+        }
     }
-    let [(_, root)] = parsed.as_slice() else { return Err("expected one YAML document".into()) };
-    format_of(root).ok_or_else(|| {
-        "is neither network-config version 1 or 2 nor OpenStack network_data (links and networks)".into()
-    })
+    let mut documents = parsed.into_iter().map(|(_, root)| root).filter(|_| is_sound);
+    let root = documents.next().filter(|root| !root.is_null());
+    let problem = match (&root, documents.next()) {
+        (Some(_), None) => return root,
+        (None, _) => "holds nothing",
+        (_, Some(_)) => "expected one YAML document",
+    };
+    if is_sound {
+        findings.error("network-yaml", Mark::new(1, 1), problem);
+    }
+    None
 }
 
 /// `version` decides where it is given: links and networks beside it would be ignored.
@@ -158,13 +218,6 @@ fn format_of(root: &Node) -> Option<NetworkFormat> {
         Some(_) => None,
         None => root.get("links").zip(root.get("networks")).map(|_| NetworkFormat::OpenStack),
     }
-}
-
-/// One interface, found by its address, with DHCP. The id is ours; no interface is renamed.
-fn generate(mac: MacAddress) -> Vec<u8> {
-    // quoted: PyYAML, which cloud-init uses, reads 52:54:00:11:22:33 as a number to base 60
-    format!("version: 2\nethernets:\n  boot:\n    match:\n      macaddress: \"{mac}\"\n    dhcp4: true\n")
-        .into_bytes()
 }
 
 #[cfg(test)]
@@ -189,19 +242,10 @@ mod tests {
             ("a: [", None),
             ("version: 2\n---\nversion: 2\n", None),
         ] {
-            assert_eq!(sniff(text.as_bytes()).ok(), expected, "{text}");
+            let (origin, mut report) = (Origin::new("x", None), Report::default());
+            let mut findings = Findings::new(NetworkPlace::File(&origin), &mut report);
+            let found = parse(text.as_bytes(), &mut findings).and_then(|root| format_of(&root));
+            assert_eq!(found, expected, "{text}");
         }
-    }
-
-    #[test]
-    fn the_generated_network_is_version_2_with_a_quoted_address() {
-        let mac = MacAddress::parse("52:54:00:11:22:33").unwrap();
-        let bytes = generate(mac);
-        assert_eq!(sniff(&bytes), Ok(NetworkFormat::V2));
-        let mut faults = Vec::new();
-        let parsed = yaml::parse(&Origin::new("", None), &bytes, &mut Budget::default(), &mut faults);
-        let boot = parsed[0].1.at(&["ethernets", "boot"]).unwrap();
-        assert_eq!(boot.at(&["match", "macaddress"]).and_then(Node::string), Some("52:54:00:11:22:33"));
-        assert!(String::from_utf8(bytes).unwrap().contains("\"52:54"));
     }
 }

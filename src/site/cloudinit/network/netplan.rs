@@ -1,0 +1,62 @@
+//! What netplan 0.106, the version of Debian 12, refuses wherever it stands.
+
+use super::findings::Findings;
+use super::item::{Item, wrong_type};
+use super::model::{Placed, step};
+use crate::site::yaml::Node;
+
+/// Keys of interfaces that are true or false.
+const BOOLEANS: [&str; 6] =
+    ["wakeonlan", "optional", "critical", "ignore-carrier", "ipv6-privacy", "neigh-suppress"];
+/// Keys below `dhcp4-overrides` and `dhcp6-overrides` that are true or false.
+const OVERRIDES: [&str; 5] = ["use-dns", "use-ntp", "send-hostname", "use-hostname", "use-mtu"];
+
+/// A null is no list, mapping, number or boolean; what is meant is said by leaving the key out.
+pub(super) fn check_nulls(node: &Node, path: &str, findings: &mut Findings<'_>) {
+    // as deep as YAML may be nested at most
+    for entry in node.entries() {
+        let path = if path.is_empty() { step("", &entry.key) } else { step(path, &entry.key) };
+        let path = path.strip_prefix('.').unwrap_or(&path);
+        if entry.value.is_null() {
+            wrong_type(&entry.value, path, "a value", findings);
+        }
+        check_nulls(&entry.value, path, findings);
+    }
+    for (index, item) in node.items().unwrap_or_default().iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        if item.is_null() {
+            wrong_type(item, &path, "a value", findings);
+        }
+        check_nulls(item, &path, findings);
+    }
+}
+
+/// The program that configures the interfaces.
+pub(super) fn check_renderer(item: &Item<'_>, findings: &mut Findings<'_>) {
+    let known = ["networkd", "NetworkManager"];
+    if item.text("renderer", findings).is_some_and(|text| !known.contains(&text)) {
+        let message = format!("`{}`: expected networkd or NetworkManager", item.path("renderer"));
+        findings.error("network-renderer", item.mark_of("renderer"), message);
+    }
+}
+
+/// Patterns belong below `match`.
+pub(super) fn check_id(id: &Placed<String>, findings: &mut Findings<'_>) {
+    if id.value.contains(['*', '?', '[', ']']) {
+        let message = format!("`{}`: netplan takes no pattern for an id; write it below `match`", id.path);
+        findings.error("network-name", id.mark, message);
+    }
+}
+
+/// What has to be true or false, and is looked at by nothing else here.
+pub(super) fn check_booleans(item: &Item<'_>, findings: &mut Findings<'_>) {
+    for key in BOOLEANS {
+        item.boolean(key, findings);
+    }
+    for key in ["dhcp4-overrides", "dhcp6-overrides"] {
+        let Some(overrides) = item.section(key, findings) else { continue };
+        for key in OVERRIDES {
+            overrides.boolean(key, findings);
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 mod inputs;
 pub mod plan;
-mod privacy;
+pub mod privacy;
 mod site;
 pub mod validate;
 

@@ -6,11 +6,12 @@ mod render;
 use std::path::PathBuf;
 
 use airshipctl::error::Result;
+use airshipctl::isogen::privacy;
 use airshipctl::site::config::airship::{AirshipConfig, AirshipOptions};
 use airshipctl::site::document::Source;
 use clap::Subcommand;
 
-use super::isogen::source;
+use super::site::source;
 
 const HINT: &str = "name a directory or file with the site's documents (`-` for standard input), or name an \
                     airshipctl config with --airshipconf FILE";
@@ -22,6 +23,7 @@ pub enum DocumentCommand {
 }
 
 pub fn run(command: DocumentCommand) -> Result<()> {
+    privacy::keep_to_ourselves();
     match command {
         DocumentCommand::CloudInit(args) => cloud_init::run(args),
         DocumentCommand::Render(args) => render::run(args),

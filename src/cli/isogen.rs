@@ -8,31 +8,23 @@ use std::time::Duration;
 use airshipctl::container::{KeepContainer, Limits, Rootless, limits, record};
 use airshipctl::error::{Doing, Error, ErrorKind, Result};
 use airshipctl::image::PullPolicy;
-use airshipctl::isogen::{self, Options, SiteOptions, Strictness, plan};
+use airshipctl::isogen::{self, Options, plan};
 use airshipctl::site::config::{ContainerRuntime, Network};
-use airshipctl::site::document::Source;
 use airshipctl::site::volume::InputsAfter;
 use clap::Args;
 
-use super::config::AirshipArgs;
 use super::output::Output;
 use super::progress::Console;
 use super::registry::RegistryArgs;
+use super::site::SiteArgs;
 use super::{CacheArgs, print};
 
 /// Build the bootable ISO of the ephemeral node and print its path.
 #[derive(Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub struct IsogenArgs {
-    /// A directory (kustomization or plain *.yaml) or a file with the site's documents; `-` reads a
-    /// rendered multi-document stream from standard input [default: found through the airshipctl config].
-    #[arg(value_name = "DOCUMENTS")]
-    documents: Vec<PathBuf>,
-    /// The isogen configuration [default: found through the airshipctl config].
-    #[arg(short, long = "conf", value_name = "FILE")]
-    configuration: Option<PathBuf>,
     #[command(flatten)]
-    airship: AirshipArgs,
+    site: SiteArgs,
     #[command(flatten)]
     cache: CacheArgs,
     /// Directory for records of runs and for logs [default: /var/lib/airshipctl as root, else
@@ -70,9 +62,6 @@ pub struct IsogenArgs {
     /// Leave the inputs, which hold secrets, in the volume.
     #[arg(long)]
     keep_inputs: bool,
-    /// Take warnings for errors.
-    #[arg(long)]
-    strict: bool,
     /// Check everything and print what would happen; nothing is written, no network is used.
     #[arg(long)]
     dry_run: bool,
@@ -97,15 +86,9 @@ pub fn run(args: IsogenArgs, debug: bool, console: &Console) -> Result<()> {
 
 impl IsogenArgs {
     fn options(self, debug: bool, console: &Console) -> Result<Options> {
+        let inputs_after = if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove };
         Ok(Options {
-            site: SiteOptions {
-                configuration: self.configuration,
-                documents: source(self.documents)?,
-                airship: self.airship.options(),
-                network: self.network,
-                strictness: strictness(self.strict),
-                inputs_after: if self.keep_inputs { InputsAfter::Keep } else { InputsAfter::Remove },
-            },
+            site: self.site.options(self.network, inputs_after)?,
             cache: self.cache.dir()?,
             additional_caches: self.cache.additional()?,
             state: state_dir(self.state_dir)?,
@@ -126,24 +109,6 @@ impl IsogenArgs {
 pub(super) fn state_dir(given: Option<PathBuf>) -> Result<PathBuf> {
     let dir = given.map_or_else(record::state_dir, Ok)?;
     std::path::absolute(&dir).doing(ErrorKind::Usage, || format!("locating {}", dir.display()))
-}
-
-pub(super) fn strictness(strict: bool) -> Strictness {
-    if strict { Strictness::Strict } else { Strictness::Lenient }
-}
-
-/// Where the documents are, if DOCUMENTS says so.
-pub(super) fn source(mut documents: Vec<PathBuf>) -> Result<Option<Source>> {
-    let usage = |text: &str| Error::new(ErrorKind::Usage, text);
-    match (documents.pop(), documents.pop()) {
-        (Some(only), None) if only.as_os_str() == "-" => Ok(Some(Source::Stdin)),
-        (Some(only), None) => Ok(Some(Source::Path(only))),
-        (None, _) => Ok(None),
-        (Some(a), Some(b)) if a.as_os_str() == "-" || b.as_os_str() == "-" => {
-            Err(usage("`-` replaces DOCUMENTS and cannot be given with them"))
-        }
-        _ => Err(usage("more than one DOCUMENTS is given").hint("put them into one directory")),
-    }
 }
 
 pub(super) fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
@@ -192,17 +157,6 @@ mod tests {
             ["", "90", "s", "-1s", "1.5h", "0s", "99999999999999999999s", "18446744073709551615h", "1ms"]
         {
             assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_dash_stands_alone() {
-        let of = |names: &[&str]| source(names.iter().map(PathBuf::from).collect());
-        assert!(matches!(of(&["-"]), Ok(Some(Source::Stdin))));
-        assert!(matches!(of(&["dir"]), Ok(Some(Source::Path(_)))));
-        assert!(matches!(of(&[]), Ok(None)));
-        for wrong in [&["-", "dir"][..], &["dir", "-"], &["a", "b"], &["-", "-"]] {
-            assert!(of(wrong).is_err_and(|error| error.kind() == ErrorKind::Usage), "{wrong:?}");
         }
     }
 }

@@ -11,6 +11,7 @@ mod log;
 mod output;
 mod progress;
 mod registry;
+mod site;
 mod validate;
 
 use std::io::Write;

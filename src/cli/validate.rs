@@ -1,16 +1,12 @@
 //! `airshipctl bootstrap validate`.
 
-use std::path::PathBuf;
-
 use airshipctl::error::Result;
-use airshipctl::isogen::SiteOptions;
 use airshipctl::isogen::validate::{Finding, Severity, Validation, validate};
 use airshipctl::site::volume::InputsAfter;
 use clap::Args;
 
-use super::config::AirshipArgs;
-use super::isogen::{source, strictness};
 use super::output::Output;
+use super::site::SiteArgs;
 
 const HELP: &str = "\
 Exit codes:
@@ -35,18 +31,8 @@ Exit codes:
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct ValidateArgs {
-    /// A directory (kustomization or plain *.yaml) or a file with the site's documents; `-` reads a
-    /// rendered multi-document stream from standard input.
-    #[arg(value_name = "DOCUMENTS")]
-    documents: Vec<PathBuf>,
-    /// The isogen configuration.
-    #[arg(short, long = "conf", value_name = "FILE")]
-    configuration: Option<PathBuf>,
     #[command(flatten)]
-    airship: AirshipArgs,
-    /// Take warnings for errors.
-    #[arg(long)]
-    strict: bool,
+    site: SiteArgs,
     /// Form of the result.
     #[arg(long, value_name = "FORM", default_value = "text")]
     output: Output,
@@ -54,14 +40,7 @@ pub struct ValidateArgs {
 
 /// Prints the report; with errors in it the command fails.
 pub fn run(args: ValidateArgs) -> Result<()> {
-    let options = SiteOptions {
-        configuration: args.configuration,
-        documents: source(args.documents)?,
-        airship: args.airship.options(),
-        network: None,
-        strictness: strictness(args.strict),
-        inputs_after: InputsAfter::Remove,
-    };
+    let options = args.site.options(None, InputsAfter::Remove)?;
     let validation = validate(&options);
     args.output.print(&validation, || text(&validation))?;
     validation.failure().map_or(Ok(()), Err)

@@ -10,7 +10,7 @@ const NO_CORE: u64 = 1;
 /// Keeps memory out of core files and away from debuggers of the same user. Helpers and builders
 /// inherit the limit; a helper is dumpable until its ids are mapped, which the kernel wants, and holds
 /// no secret. To be called before the first secret is read.
-pub(super) fn keep_to_ourselves() {
+pub fn keep_to_ourselves() {
     let limited = getrlimit(Resource::RLIMIT_CORE)
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_CORE, NO_CORE.min(hard), hard));
     // neither is worth failing for: a sandbox may forbid both

@@ -49,6 +49,11 @@ impl fmt::Debug for SecretValues {
     }
 }
 
+/// Whether what stands under a key of this name is secret, going by the name alone.
+pub fn is_secret_key(name: &str) -> bool {
+    look::key(name) == look::KeyLook::Secret
+}
+
 impl SecretValues {
     /// The values in `files`, which is what the builder gets, and in all of the site's Secrets.
     ///

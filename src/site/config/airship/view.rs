@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::AirshipConfig;
 use crate::site::config::write;
+use crate::site::secrets;
 use crate::site::yaml::{Entry, Node, ScalarKind, Value};
 
 /// What stands in place of a secret.
@@ -23,23 +24,8 @@ const PUBLIC_OF_USERS: [&str; 9] = [
     "tokenFile",
     "authInfoKubeconf",
 ];
-/// Parts of keys, in lower case and without signs, whose values are secret.
-const SECRET: [&str; 13] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "secret",
-    "token",
-    "credential",
-    "privatekey",
-    "keydata",
-    "certificatedata",
-    "apikey",
-    "accesskey",
-    "authorization",
-];
-const SECRET_ENDS: [&str; 5] = ["pass", "pwd", "auth", "userdata", "networkdata"];
+/// Ends of keys, in lower case and without signs, whose values are secret beside those of Secrets.
+const SECRET_ENDS: [&str; 5] = ["pwd", "auth", "userdata", "networkdata", "certificatedata"];
 /// Ends of keys whose values say where a secret is, and not what.
 const REFERENCES: [&str; 6] = ["file", "path", "name", "namespace", "filename", "selector"];
 
@@ -126,8 +112,7 @@ fn is_secret(key: &str) -> bool {
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_ascii_lowercase();
     !REFERENCES.iter().any(|end| plain.ends_with(end))
-        && (SECRET.iter().any(|part| plain.contains(part))
-            || SECRET_ENDS.iter().any(|end| plain.ends_with(end)))
+        && (secrets::is_secret_key(key) || SECRET_ENDS.iter().any(|end| plain.ends_with(end)))
 }
 
 /// A word without the secrets that it may carry whatever its key: private keys, passwords of URLs,

@@ -161,10 +161,10 @@ impl Stream<'_> {
 
     /// The origin of the document that is being read.
     fn here(&self) -> Origin {
-        self.origin
-            .is_stream()
-            .then(|| self.origin.document(self.number.max(1)))
-            .unwrap_or_else(|| self.origin.clone())
+        match self.origin.is_stream() {
+            true => self.origin.document(self.number.max(1)),
+            false => self.origin.clone(),
+        }
     }
 
     /// The next document's tree; `None` at the end of the stream.

@@ -1,4 +1,4 @@
-//! README's table of codes has every code there is, and no other.
+//! README's table of codes has every code of a finding in the documents, and no other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,6 +22,9 @@ const TELLS: [(&str, &str); 5] = [
     ("cloudinit/checks/files.rs", "tell("),
     ("cloudinit/checks/mod.rs", "findings.add("),
 ];
+
+/// Not in the table: what is said of kustomizations and of the airshipctl config says all there is to say.
+const ELSEWHERE: [&str; 2] = ["document/kustomize", "config/airship"];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
@@ -50,7 +53,11 @@ fn readme_has_every_code_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut files, mut used) = (Vec::new(), BTreeSet::new());
     sources(&root.join("src"), &mut files);
-    for file in files.iter().filter(|file| !file.ends_with("tests.rs")) {
+    let is_listed = |file: &&PathBuf| {
+        let name = file.to_string_lossy();
+        !name.ends_with("tests.rs") && !ELSEWHERE.iter().any(|part| name.contains(part))
+    };
+    for file in files.iter().filter(is_listed) {
         let text = fs::read_to_string(file).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
         let own = TELLS.iter().filter(|(path, _)| file.ends_with(path)).map(|(_, call)| call);

@@ -301,6 +301,40 @@ fn during_a_run_secrets_are_in_volume_and_overlay_and_after_it_in_the_iso() {
 }
 
 #[test]
+fn secrets_that_a_kustomization_generates_are_kept_as_well() {
+    let site = site(&iso_script());
+    let documents = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| fs::write(documents.path().join(name), text).unwrap();
+    write("user-data", format!("#cloud-config\nhostname: node-1\npassword: {PASSWORD}\n"));
+    write(
+        "network-data",
+        format!("version: 2\nwifis: {{w0: {{dhcp4: true, access-points: {{site: {{password: {AIR}}}}}}}}}\n"),
+    );
+    let host = json!({"apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
+        "metadata": {"name": "node-1", "labels": {"airshipit.org/ephemeral-node": "true"}},
+        "spec": {"bootMACAddress": "52:54:00:00:00:01", "networkData": {"name": "network"}}});
+    write("host.yaml", host.to_string());
+    let generators = json!([
+        {"name": "user-data", "files": ["userData=user-data"],
+            "options": {"labels": {"airshipit.org/ephemeral-user-data": "true"}}},
+        {"name": "network", "files": ["networkData=network-data"]},
+        {"name": "bmc", "literals": [format!("password={OTHER}")]},
+    ]);
+    let kustomization = json!({"resources": ["host.yaml"], "secretGenerator": generators,
+        "generatorOptions": {"disableNameSuffixHash": true}});
+    write("kustomization.yaml", kustomization.to_string());
+    let path = documents.path().to_str().unwrap();
+    let mut command = site.command(&["bootstrap", "isogen", "--conf", "isogen.yaml", path]);
+    command.env("TMPDIR", site.path("tmp")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let run = started(&site, &mut command);
+    assert_confined(&site);
+    let output = finish(&site, run);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_filtered(&site);
+    assert_only_in_iso(&site);
+}
+
+#[test]
 fn a_builder_that_fails_is_quoted_without_secrets() {
     let site = site("cat /config/user-data; exit 3");
     let run = started(&site, &mut isogen(&site, &[]));

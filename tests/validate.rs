@@ -94,6 +94,19 @@ fn a_sound_site_is_a_plan_and_nothing_else() {
 }
 
 #[test]
+fn a_name_that_only_meta_data_has_is_told_where_the_builder_may_ignore_it() {
+    let site = site(&sound().replace("hostname: node-1\\n", ""));
+    let output = validate(&site, &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output).lines().next(),
+        Some(
+            "warning: user-data sets no hostname; \"node-1\" is in meta-data, which builders other than the reference one may ignore [host-name-in-meta-data]"
+        )
+    );
+}
+
+#[test]
 fn warnings_come_first_and_do_not_fail_unless_strict() {
     let site = site(&sound());
     site.configure_builder("  colour: red\n");

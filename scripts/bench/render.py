@@ -16,7 +16,7 @@ import measure
 
 BINARY = os.path.abspath(os.environ.get("AIRSHIPCTL", "target/release/airshipctl"))
 DOCUMENTS = 2000
-# what the issue asks for: seconds beside kubectl, MiB
+# targets: seconds beside kubectl, MiB
 TARGET_RATIO, TARGET_MEMORY = 1.0, 100
 STREAMS = [10, 25, 50, 100]
 

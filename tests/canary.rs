@@ -382,21 +382,20 @@ fn inputs_that_are_kept_are_in_the_volume_alone() {
 
 #[test]
 fn after_a_signal_secrets_are_nowhere() {
-    // SIGHUP stays ignored where these tests run under nohup(1)
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let site = site(&iso_script());
-        let run = started(&site, &mut isogen(&site, &["--debug"]));
-        kill(Pid::from_raw(run.pid()), signal).unwrap();
-        // the builder has no handler, and pid 1 ignores what it does not handle
-        kill(Pid::from_raw(run.pid()), signal).unwrap();
-        let output = run.output();
-        assert_eq!(output.status.code(), Some(128 + signal as i32), "{}", stderr(&output));
-        assert_silent(&output);
-        let tainted = tainted(&site);
-        assert!(tainted.iter().all(|name| is_layer(name)), "--debug keeps the container: {tainted:?}");
-        assert!(site.command(&["container", "prune", "--all"]).output().unwrap().status.success());
-        assert_nowhere(&site);
-    }
+    // a shell may ignore others for what it runs in the background
+    let signal = Signal::SIGTERM;
+    let site = site(&iso_script());
+    let run = started(&site, &mut isogen(&site, &["--debug"]));
+    kill(Pid::from_raw(run.pid()), signal).unwrap();
+    // the builder has no handler, and pid 1 ignores what it does not handle
+    kill(Pid::from_raw(run.pid()), signal).unwrap();
+    let output = run.output();
+    assert_eq!(output.status.code(), Some(128 + signal as i32), "{}", stderr(&output));
+    assert_silent(&output);
+    let tainted = tainted(&site);
+    assert!(tainted.iter().all(|name| is_layer(name)), "--debug keeps the container: {tainted:?}");
+    assert!(site.command(&["container", "prune", "--all"]).output().unwrap().status.success());
+    assert_nowhere(&site);
 }
 
 #[test]

@@ -186,6 +186,12 @@ const GOLDEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "links: [{id: a, type: phy, name: 'a*'}]\nnetworks: []\n",
+        &[
+            "error: net:1:34: `links[0].name`: netplan, which gets it from cloud-init, takes no pattern for a name [network-name]",
+        ],
+    ),
+    (
         "links: [{id: a, type: wire, name: a}]\nnetworks: []\n",
         &["warning: net:1:23: `links[0].type`: unknown link type, treated as physical [network-link-type]"],
     ),

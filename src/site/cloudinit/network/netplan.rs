@@ -1,9 +1,9 @@
 //! What netplan 0.106, the version of Debian 12, refuses wherever it stands.
 
 use super::findings::Findings;
-use super::item::{Item, wrong_type};
+use super::item::{Item, check_name, wrong_type};
 use super::model::{Placed, step};
-use crate::site::yaml::Node;
+use crate::site::yaml::{Mark, Node};
 
 /// Keys of interfaces that are true or false.
 const BOOLEANS: [&str; 6] =
@@ -40,9 +40,22 @@ pub(super) fn check_renderer(item: &Item<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// What netplan takes for a pattern.
+const PATTERN: [char; 4] = ['*', '?', '[', ']'];
+
+/// Notes a name, of a form that cloud-init converts, that the kernel or netplan refuses.
+pub(super) fn check_converted_name(name: &str, mark: Mark, path: &str, findings: &mut Findings<'_>) {
+    check_name(name, mark, path, findings);
+    if name.contains(PATTERN) {
+        let message =
+            format!("`{path}`: netplan, which gets it from cloud-init, takes no pattern for a name");
+        findings.error("network-name", mark, message);
+    }
+}
+
 /// Patterns belong below `match`.
 pub(super) fn check_id(id: &Placed<String>, findings: &mut Findings<'_>) {
-    if id.value.contains(['*', '?', '[', ']']) {
+    if id.value.contains(PATTERN) {
         let message = format!("`{}`: netplan takes no pattern for an id; write it below `match`", id.path);
         findings.error("network-name", id.mark, message);
     }

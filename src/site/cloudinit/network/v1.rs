@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::findings::Findings;
-use super::item::{Item, check_name, wrong_type};
+use super::item::{Item, wrong_type};
 use super::model::{Dns, Interface, Kind, Network, Placed};
 use super::openstack::networks::{read_route, set_gateway};
 use super::openstack::{give_dns, sound_addresses, sound_domains};
-use super::{bond, bridge};
+use super::{bond, bridge, netplan};
 use crate::site::yaml::{Mark, Node};
 
 const INTERFACES: [&str; 6] = ["physical", "loopback", "infiniband", "vlan", "bond", "bridge"];
@@ -77,7 +77,7 @@ fn interface(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<Interface> 
 fn read_interface(kind: &str, item: &Item<'_>, findings: &mut Findings<'_>) -> Option<Interface> {
     item.warn_unknown(|key| KEYS.contains(&key), findings);
     let name = item.required("name", findings)?;
-    check_name(name, item.mark_of("name"), &item.path("name"), findings);
+    netplan::check_converted_name(name, item.mark_of("name"), &item.path("name"), findings);
     let has_mac = item.get("mac_address").is_some();
     let kind = match kind {
         "bond" => bond(item, findings),

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::bond;
 use super::super::findings::Findings;
-use super::super::item::{Item, check_name, is_interface_name};
+use super::super::item::{Item, is_interface_name};
 use super::super::model::{Interface, Kind, Placed};
+use super::super::{bond, netplan};
 use super::Names;
 
 /// A link's `id`, by which networks refer to it, and what becomes of it.
@@ -194,7 +194,7 @@ impl Raw<'_> {
         let item = &self.item;
         let name = item.get("name").and_then(|node| node.text()).filter(|name| !name.is_empty());
         if let Some(name) = name {
-            check_name(name, item.mark_of("name"), &item.path("name"), findings);
+            netplan::check_converted_name(name, item.mark_of("name"), &item.path("name"), findings);
         } else if item.has("name") {
             // cloud-init takes even a null for the name
             let message = format!("`{}`: is empty; leave it out, or write a name", item.path("name"));
@@ -242,7 +242,7 @@ impl Raw<'_> {
         };
         let link = item.required("vlan_link", findings);
         if link.is_some() && number.is_some() {
-            check_name(&self.name, item.mark(), &item.path, findings);
+            netplan::check_converted_name(&self.name, item.mark(), &item.path, findings);
         }
         let place = Placed::new((), item.mark_of("vlan_link"), item.path("vlan_link"));
         let link = refer(names, link.unwrap_or_default(), place, findings);

@@ -77,7 +77,7 @@ fn inputs_that_cloud_init_fails_at_are_errors() {
 
 #[test]
 fn random_network_data_means_the_same_too() {
-    let mut rng = Rng::from_environment();
+    let mut rng = Rng::steady();
     println!("AIRSHIP_FUZZ_SEED={}", rng.begin());
     let inputs: Vec<String> = (0..300).map(|_| random::network_data(&mut rng)).collect();
     for (input, (v2, verdict)) in inputs.iter().zip(judged(&inputs)) {
@@ -105,10 +105,10 @@ fn damaged_inputs_end_in_findings_or_in_what_our_own_checks_take() {
 
 #[test]
 fn damaged_inputs_that_cloud_init_fails_at_have_errors() {
-    let mut rng = Rng::from_environment();
+    let mut rng = Rng::steady();
     println!("AIRSHIP_FUZZ_SEED={}", rng.begin());
     let seeds = inputs::SOUND;
-    let count = 150 * for_seconds().as_secs() as usize;
+    let count = 1000;
     let damaged = (0..count).map(|_| mutate(seeds[rng.below(seeds.len())].1.as_bytes(), &mut rng));
     // readers of YAML differ about other line breaks and marks than those of ASCII
     let is_simple = |text: &String| text.len() < 4000 && text.is_ascii();
@@ -127,9 +127,9 @@ fn damaged_inputs_that_cloud_init_fails_at_have_errors() {
 
 #[test]
 fn damaged_version_2_that_netplan_refuses_has_findings() {
-    let mut rng = Rng::from_environment();
+    let mut rng = Rng::steady();
     println!("AIRSHIP_FUZZ_SEED={}", rng.begin());
-    let count = 150 * for_seconds().as_secs() as usize;
+    let count = 1000;
     let seeds = inputs::V2;
     let damaged = (0..count).map(|_| mutate(seeds[rng.below(seeds.len())].as_bytes(), &mut rng));
     let inputs: Vec<String> = damaged

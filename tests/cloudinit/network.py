@@ -86,7 +86,7 @@ def uniform(v2, known):
     for key, item in v2.get("ethernets", {}).items():
         mac = item.get("match", {}).get("macaddress")
         if mac and "set-name" not in item:
-            item["set-name"] = renamed[key] = known[mac]
+            item["set-name"] = renamed[key] = known.get(mac, mac)
         ethernets[item.get("set-name", key)] = item
     for section in ("bonds", "bridges"):
         for item in v2.get(section, {}).values():

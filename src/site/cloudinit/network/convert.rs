@@ -73,7 +73,9 @@ fn kind(interface: &Interface, lines: &mut Lines) {
     let mac = interface.mac.as_ref().map(|mac| quoted(&mac.value.to_string()));
     match &interface.kind {
         Kind::Ethernet { set_name } => {
-            mac.into_iter().for_each(|mac| lines.field("match", format!("{{macaddress: {mac}}}")));
+            // netplan takes a name only beside what it is given to; cloud-init leaves both out, too
+            let Some(mac) = mac else { return };
+            lines.field("match", format!("{{macaddress: {mac}}}"));
             set_name.iter().for_each(|name| lines.field("set-name", quoted(name)));
             return;
         }

@@ -21,7 +21,9 @@ fn sockets(site: &Site, arguments: &[&str], code: i32) -> Vec<String> {
     let output = site.below(strace, arguments).output().expect("scripts/setup.sh test installs strace");
     assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
     let log = fs::read_to_string(log).unwrap();
-    let calls: Vec<(&str, &str)> = log.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    // short process numbers are followed by more than one space
+    let calls = log.lines().filter_map(|line| line.split_once(' '));
+    let calls: Vec<(&str, &str)> = calls.map(|(process, call)| (process, call.trim_start())).collect();
     let parent: HashMap<&str, &str> = calls
         .iter()
         .filter(|(_, call)| call.contains("clone") || call.contains("fork"))

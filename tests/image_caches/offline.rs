@@ -49,14 +49,17 @@ fn sockets(site: &Site, arguments: &[&str], code: i32) -> Vec<String> {
         std::iter::successors(Some(process), |it| parent.get(it).copied()).any(|it| left.contains(it))
     };
     // as a user strace cannot read what is executed by a process that keeps its memory to itself, so that
-    // newuidmap is known only by its question for names, to which no nscd listens
-    let asks_names: HashSet<&str> = calls
-        .iter()
-        .filter(|(_, call)| call.contains("/nscd/socket\""))
-        .map(|(process, _)| *process)
-        .collect();
-    let is_question = |process: &str, call: &str| asks_names.contains(process) && call.contains("AF_UNIX");
-    let made = calls.iter().filter(|(process, call)| call.contains("AF_") && !is_question(process, call));
+    // newuidmap is known only by its question for names, to which no nscd listens: a socket and its connect
+    let is_asked = |call: &str| call.starts_with("connect(") && call.contains("/nscd/socket\"");
+    let is_question = |at: usize| {
+        let (process, call) = calls[at];
+        let next =
+            || calls[at + 1..].iter().find(|(other, call)| *other == process && !call.starts_with("<... "));
+        is_asked(call)
+            || (call.starts_with("socket(AF_UNIX") && next().is_some_and(|(_, next)| is_asked(next)))
+    };
+    let made = calls.iter().enumerate().filter(|(at, (_, call))| call.contains("AF_") && !is_question(*at));
+    let made = made.map(|(_, call)| call);
     made.filter(|(process, _)| !is_isolated(process)).map(|(_, call)| (*call).to_owned()).collect()
 }
 

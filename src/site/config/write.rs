@@ -4,6 +4,10 @@
 use super::patch;
 use crate::site::yaml::{Entry, Node, Scalar, ScalarKind, Style, Value};
 
+/// Readers look no further than 1,024 characters for the `:` behind a key (YAML 1.2, 7.4.3); longer keys, in
+/// bytes as they are written, get `? ` before them.
+const LONGEST_SIMPLE_KEY: usize = 1000;
+
 /// `node` in block style, the volume as `wanted`; shell builders take it from a line of its own.
 pub(super) fn with_volume(node: &Node, wanted: &str) -> String {
     let mut node = node.clone();
@@ -56,6 +60,11 @@ fn item_lines(item: &Node, quoting: Quoting) -> Vec<String> {
 
 fn entry_lines(entry: &Entry, quoting: Quoting) -> Vec<String> {
     let (key, below) = (key(&entry.key), lines(&entry.value, quoting));
+    if key.len() > LONGEST_SIMPLE_KEY {
+        let value =
+            below.iter().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { ": " } else { "  " }));
+        return std::iter::once(format!("? {key}")).chain(value).collect();
+    }
     let indent = match &entry.value.value {
         Value::Mapping(entries) if !entries.is_empty() => "  ",
         Value::Sequence(items) if !items.is_empty() => "",
@@ -116,6 +125,19 @@ mod tests {
         ] {
             assert_eq!(rewritten(before), after, "{before}");
             assert_eq!(rewritten(after), after, "{before}");
+        }
+    }
+
+    #[test]
+    fn keys_too_long_to_be_looked_for_are_announced() {
+        for length in [998, 999, 1000, 1001, 1100, 3000] {
+            for long in ["k".repeat(length), " ".repeat(length), "\u{e9}\n".repeat(length / 2)] {
+                let before = format!("a:\n- ? {}\n  : x: [1, {{y: z}}]\nb: c\n", quoted(&long));
+                let read = |text: &str| patch::only_document(text.as_bytes()).unwrap();
+                let after = rewritten(&before);
+                assert!(patch::same(&read(&before), &read(&after), None), "{after}");
+                assert_eq!(rewritten(&after), after);
+            }
         }
     }
 

@@ -1,6 +1,22 @@
 //! What came out: the boot image, read in process, so that no other program is needed to judge it.
+//!
+//! ```text
+//!  Image ─► volume (ISO 9660, Rock Ridge, Joliet) ─┐
+//!        ─► boot   (El Torito, MBR, GPT, FAT)     ─┼─► Inspection ─► verify, diff
+//!        ─► cloud  (NoCloud, config drive)        ─┘
+//! ```
+//!
+//! An image is hostile input: every length that it claims is bounded before anything is read or kept, and a
+//! claim that cannot be true is a [`Finding`], never a panic and never an endless loop.
 
-mod reader;
+pub mod boot;
+mod claims;
+pub mod cloud;
+pub mod finding;
+pub mod image;
 mod verify;
+pub mod volume;
 
+pub use finding::{Finding, Findings, Severity};
+pub use image::{Extent, Image};
 pub use verify::check_complete;

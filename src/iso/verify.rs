@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::reader::{Claim, Image};
+use super::claims::Claim;
+use super::image::Image;
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// Checks that the file is an ISO 9660 or a disk image and as long as its own descriptors say:

@@ -1,9 +1,9 @@
 //! The few structures that say how long an image is: ISO 9660 volume descriptors (ECMA-119),
 //! partition tables of PCs (MBR) and of UEFI (UEFI specification 2.10, chapter 5, GPT).
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+
+use super::image::{Image, u16_le, u32_le, u64_le};
 
 /// ECMA-119, 6.2.1: the first 16 logical sectors are the system's, the descriptors follow.
 const DESCRIPTORS: u64 = 16;
@@ -14,31 +14,10 @@ const MOST_DESCRIPTORS: u64 = 64;
 /// A partition of this type only keeps old tools away from a GPT (UEFI, 5.2.3).
 const PROTECTIVE: u8 = 0xee;
 
-/// An image that can be read at any place.
-pub(super) struct Image {
-    file: File,
-    /// Length in bytes.
-    pub size: u64,
-}
-
 /// The length that a structure claims for the image, in bytes, or why it is none.
 pub(super) type Claim = Result<u128, String>;
 
 impl Image {
-    pub fn new(file: File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
-        Ok(Self { file, size })
-    }
-
-    /// The `N` bytes at `offset`; `None` if the image ends before.
-    fn bytes<const N: usize>(&self, offset: u64) -> io::Result<Option<[u8; N]>> {
-        let mut bytes = [0; N];
-        match self.file.read_exact_at(&mut bytes, offset) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-            read => read.map(|()| Some(bytes)),
-        }
-    }
-
     /// What the ISO 9660 primary volume descriptor claims; `None` if this is no ISO 9660 image.
     pub fn iso9660(&self) -> io::Result<Option<Claim>> {
         for number in 0..MOST_DESCRIPTORS {
@@ -114,16 +93,4 @@ fn table_length(header: &[u8; 92], sector: u64) -> Claim {
         return Err(format!("its GPT claims usable sectors {first} to {last}"));
     }
     Ok((u128::from(alternate.max(last)) + 1) * u128::from(sector))
-}
-
-fn u16_le(bytes: &[u8]) -> u16 {
-    bytes.iter().rev().fold(0, |value, byte| value << 8 | u16::from(*byte))
-}
-
-fn u32_le(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
-}
-
-fn u64_le(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }

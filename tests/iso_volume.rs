@@ -225,7 +225,8 @@ fn rock_ridge_is_read_as_xorriso_reads_it() {
 #[test]
 fn what_genisoimage_makes_is_read_too() {
     let directory = tempfile::tempdir().unwrap();
-    tree(directory.path());
+    // it cuts off what is longer than one entry of Rock Ridge can be
+    fs::remove_file(tree(directory.path()).join("long-link")).unwrap();
     let path = directory.path().join("g.iso");
     for (form, options) in [
         ("modes for all", ["-r"].as_slice()),

@@ -73,6 +73,12 @@ const BLIND: &[Blind] = &[
         "two zeros more at the end of a sector are padding, of the record or of the sector",
     ),
     ("file with Rock Ridge", "identifier length", 0xff, "the same, where it counts the padding byte in"),
+    (
+        "record",
+        "identifier length",
+        0x04,
+        "a version that becomes system use instead was not shown before either",
+    ),
     ("primary descriptor", "text", 0x20, "spaces and zeros both fill up what is shorter"),
     ("Joliet descriptor", "text", 0x20, "the same"),
     ("NM", "flags", 0x20, "reserved in RRIP 1.12, a host name before"),

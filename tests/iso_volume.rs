@@ -233,8 +233,6 @@ fn what_genisoimage_makes_is_read_too() {
         ("both trees", &["-R", "-J", "-joliet-long"]),
         ("deep directories moved and hidden", &["-R", "-hide-rr-moved"]),
         ("deep directories where they are", &["-R", "-D"]),
-        // it knows no UTF-8 there, and takes bytes as they are
-        ("level 4", &["-R", "-iso-level", "4", "-input-charset", "iso8859-1"]),
     ] {
         let arguments = [&["-quiet", "-input-charset", "utf-8", "-o", "g.iso"], options, &["tree"]].concat();
         run(directory.path(), "genisoimage", &arguments);

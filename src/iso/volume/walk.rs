@@ -224,6 +224,7 @@ impl Walk<'_> {
     /// A directory that is kept here and shown elsewhere.
     fn moved_here(&mut self, directory: &Directory, record: &Record) {
         let subject = Subject { directory: &directory.path, identifier: &record.identifier };
+        record.is_readable(self.reader.frame, &mut About::new(self.findings, &subject));
         let place = Place {
             path: subject.to_string(),
             parent: directory.location,

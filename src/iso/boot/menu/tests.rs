@@ -128,10 +128,10 @@ fn what_an_entry_starts_has_to_be_there() {
     assert_eq!(findings.list().len(), 3);
 
     let mut short = kernel();
-    short.pop();
+    short.truncate(3056);
     let text = b"set timeout=1\nmenuentry a { linux /short }";
     let (_, findings) = volume(&[("/boot/grub/grub.cfg", text), ("/short", &short)]);
-    has(&findings, Error, "kernel-truncated", "it has 3071 bytes, its header tells of 3072");
+    has(&findings, Error, "kernel-truncated", "it has 3056 bytes, its header tells of 3072");
 }
 
 #[test]

@@ -1,0 +1,196 @@
+//! Lists of checksums that are on the volume, as `md5sum` and `sha256sum` of coreutils write them.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::finding::Findings;
+use super::image::{Extent, Image};
+use super::sums::{self, Algorithm};
+use super::volume::{Entry, Tree, Volume};
+
+/// Where lists are: ours, and those of Debian's and Ubuntu's media.
+const PLACES: [(&str, Algorithm); 3] = [
+    ("/.airship/SHA256SUMS", Algorithm::Sha256),
+    ("/sha256sum.txt", Algorithm::Sha256),
+    ("/md5sum.txt", Algorithm::Md5),
+];
+/// A list of 100,000 files is not half as long.
+const LONGEST: u64 = 32 << 20;
+
+/// A list that could be read.
+#[derive(Clone, Debug)]
+pub struct List {
+    pub path: &'static str,
+    pub algorithm: Algorithm,
+    pub files: Vec<Listed>,
+}
+
+/// A line of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub path: String,
+    /// Hexadecimal, lower case.
+    pub sum: String,
+}
+
+/// The lists of the volume; what cannot be read of them is among the findings.
+pub fn read(image: &Image, volume: Option<&Volume>, findings: &mut Findings) -> io::Result<Vec<List>> {
+    let Some(volume) = volume else { return Ok(Vec::new()) };
+    let mut lists = Vec::new();
+    for (path, algorithm) in PLACES {
+        let Some((_, entry)) = volume.shown().file(path) else { continue };
+        let Some(text) = text(image, entry)? else {
+            findings.error("checksum-list-unreadable", start(entry), format!("{path} is too long, or not whole"));
+            continue;
+        };
+        let (files, strange) = parse(&text, algorithm);
+        if let Some(line) = strange {
+            let message = format!("line {line} of {path} is no {} checksum with the name of a file", algorithm.name());
+            findings.error("checksum-list-syntax", start(entry), message);
+        }
+        lists.push(List { path, algorithm, files });
+    }
+    Ok(lists)
+}
+
+fn text(image: &Image, entry: &Entry) -> io::Result<Option<Vec<u8>>> {
+    let length = entry.extents.iter().fold(0_u64, |sum, extent| sum.saturating_add(extent.length));
+    if length > LONGEST {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    let is_whole = sums::each(image, &entry.extents, |bytes| text.extend_from_slice(bytes))?;
+    Ok(is_whole.then_some(text))
+}
+
+fn start(entry: &Entry) -> Option<u64> {
+    entry.extents.first().map(|extent| extent.offset)
+}
+
+/// What a list says, and the number of the first line that says nothing.
+fn parse(text: &[u8], algorithm: Algorithm) -> (Vec<Listed>, Option<usize>) {
+    let text = String::from_utf8_lossy(text);
+    let (mut files, mut strange) = (Vec::new(), None);
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match listed(line, algorithm) {
+            Some(file) => files.push(file),
+            None => strange = strange.or(Some(number + 1)),
+        }
+    }
+    (files, strange)
+}
+
+/// `<digits>  name` or `<digits> *name`; a backslash in front says that there are some in the name
+/// (coreutils, "md5sum invocation").
+fn listed(line: &str, algorithm: Algorithm) -> Option<Listed> {
+    let (line, is_escaped) = line.strip_prefix('\\').map_or((line, false), |line| (line, true));
+    let (sum, name) = line.split_at_checked(algorithm.digits())?;
+    let name = name.strip_prefix("  ").or_else(|| name.strip_prefix(" *"))?;
+    let is_sum = sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let path = match is_escaped {
+        true => name.replace("\\n", "\n").replace("\\\\", "\\"),
+        false => name.to_owned(),
+    };
+    (is_sum && !path.is_empty()).then(|| Listed { path, sum: sum.to_ascii_lowercase() })
+}
+
+/// Compares every file with the lists; each is read once. What differs is among the findings.
+pub fn compare(image: &Image, volume: &Volume, lists: &[List], findings: &mut Findings) -> io::Result<()> {
+    let mut comparison = Comparison {
+        image,
+        tree: volume.shown(),
+        known: HashMap::new(),
+        // hard links are read once; files that overlap are no files of a sane image
+        left: image.size.saturating_mul(2),
+    };
+    for list in lists {
+        for file in &list.files {
+            if !comparison.check(list, file, findings)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Comparison<'i> {
+    image: &'i Image,
+    tree: &'i Tree,
+    known: HashMap<(Vec<Extent>, &'static str), Option<String>>,
+    /// So many more bytes may be read.
+    left: u64,
+}
+
+impl Comparison<'_> {
+    /// Returns `false` if it would take for ever.
+    fn check(&mut self, list: &List, file: &Listed, findings: &mut Findings) -> io::Result<bool> {
+        let (name, list_path) = (&file.path, list.path);
+        let Some((_, entry)) = self.tree.file(name) else {
+            findings.error("checksum-file-missing", None, format!("{name:?} of {list_path} is not on the volume"));
+            return Ok(true);
+        };
+        let Some(sum) = self.sum(entry, list.algorithm)? else {
+            let why = format!("the files of {list_path} are together longer than twice the image: they are not compared");
+            findings.error("checksum-list-endless", None, why);
+            return Ok(false);
+        };
+        let kind = list.algorithm.name();
+        match sum {
+            Some(sum) if sum == file.sum => {}
+            Some(sum) => findings.error(
+                "checksum-differs",
+                start(entry),
+                format!("{kind} of {name:?} is {sum}, {list_path} says {}", file.sum),
+            ),
+            None => findings.error("checksum-file-cut", start(entry), format!("the image ends before {name:?} does")),
+        }
+        Ok(true)
+    }
+
+    /// The checksum, `None` in it if the image ends before the file; `None` if too much was read already.
+    fn sum(&mut self, entry: &Entry, algorithm: Algorithm) -> io::Result<Option<Option<String>>> {
+        let key = (entry.extents.clone(), algorithm.name());
+        if let Some(sum) = self.known.get(&key) {
+            return Ok(Some(sum.clone()));
+        }
+        let length = entry.extents.iter().fold(0_u64, |sum, extent| sum.saturating_add(extent.length));
+        // what is not whole is not read
+        let sum = match length <= self.left || length > self.image.size {
+            true => sums::of_extents(self.image, &entry.extents, algorithm)?,
+            false => return Ok(None),
+        };
+        self.left = self.left.saturating_sub(length);
+        self.known.insert(key, sum.clone());
+        Ok(Some(sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+
+    fn parsed(text: &str) -> (Vec<String>, Option<usize>) {
+        let (files, strange) = parse(text.as_bytes(), Algorithm::Md5);
+        (files.into_iter().map(|file| file.path).collect(), strange)
+    }
+
+    #[test]
+    fn lists_are_read_as_coreutils_write_them() {
+        let text = format!("# made by x\n{MD5}  ./a b\n{MD5} */c\n\\{MD5}  d\\\\e\\nf\n\n{}  g\n", MD5.to_uppercase());
+        let names = ["./a b", "/c", "d\\e\nf", "g"].map(str::to_owned).to_vec();
+        assert_eq!(parsed(&text), (names, None));
+    }
+
+    #[test]
+    fn the_first_line_that_is_none_is_told() {
+        for line in ["x", &format!("{MD5} a"), &format!("{MD5}  "), &MD5[1..], &format!("{}g  a", &MD5[1..])] {
+            assert_eq!(parsed(&format!("{MD5}  a\n{line}\n{line}\n")), (vec!["a".to_owned()], Some(2)), "{line}");
+        }
+        assert_eq!(parsed("é".repeat(31).as_str()), (vec![], Some(1)));
+    }
+}

@@ -39,7 +39,7 @@ pub fn read(image: &Image, volume: Option<&Volume>, findings: &mut Findings) -> 
     let mut lists = Vec::new();
     for (path, algorithm) in PLACES {
         let Some((_, entry)) = volume.shown().file(path) else { continue };
-        let Some(text) = text(image, entry)? else {
+        let Some(text) = image.contents(&entry.extents, LONGEST)? else {
             findings.error("checksum-list-unreadable", start(entry), format!("{path} is too long, or not whole"));
             continue;
         };
@@ -51,16 +51,6 @@ pub fn read(image: &Image, volume: Option<&Volume>, findings: &mut Findings) -> 
         lists.push(List { path, algorithm, files });
     }
     Ok(lists)
-}
-
-fn text(image: &Image, entry: &Entry) -> io::Result<Option<Vec<u8>>> {
-    let length = entry.extents.iter().fold(0_u64, |sum, extent| sum.saturating_add(extent.length));
-    if length > LONGEST {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    let is_whole = sums::each(image, &entry.extents, |bytes| text.extend_from_slice(bytes))?;
-    Ok(is_whole.then_some(text))
 }
 
 fn start(entry: &Entry) -> Option<u64> {
@@ -132,6 +122,11 @@ impl Comparison<'_> {
             findings.error("checksum-file-missing", None, format!("{name:?} of {list_path} is not on the volume"));
             return Ok(true);
         };
+        if entry.uncompressed.is_some() {
+            let why = format!("{name:?} of {list_path} is compressed on the volume (zisofs): it is not compared");
+            findings.warning("checksum-compressed", start(entry), why);
+            return Ok(true);
+        }
         let Some(sum) = self.sum(entry, list.algorithm)? else {
             let why = format!("the files of {list_path} are together longer than twice the image: they are not compared");
             findings.error("checksum-list-endless", None, why);

@@ -66,6 +66,7 @@ mod tests {
             mode: None,
             uid: None,
             gid: None,
+            uncompressed: None,
             record: 0,
         };
         Tree { entries: entries.iter().map(|(path, kind)| ((*path).to_owned(), entry(kind))).collect() }

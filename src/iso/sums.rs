@@ -8,9 +8,6 @@ use sha2::{Digest, Sha256};
 
 use super::image::{Extent, Image};
 
-/// Bytes that are read at once.
-const CHUNK: u64 = 1 << 17;
-
 /// Which checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,7 +46,7 @@ pub struct Sums {
 pub fn of_image(image: &Image, length: u64) -> io::Result<Option<Sums>> {
     let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
     let whole = Extent { offset: 0, length };
-    let is_there = each(image, &[whole], |bytes| {
+    let is_there = image.pieces(&[whole], |bytes| {
         md5.update(bytes);
         sha256.update(bytes);
     })?;
@@ -67,31 +64,13 @@ pub fn of_extents(image: &Image, extents: &[Extent], algorithm: Algorithm) -> io
 
 fn digest<D: Digest>(image: &Image, extents: &[Extent]) -> io::Result<Option<String>> {
     let mut hash = D::new();
-    let is_there = each(image, extents, |bytes| hash.update(bytes))?;
+    let is_there = image.pieces(extents, |bytes| hash.update(bytes))?;
     Ok(is_there.then(|| hex(&hash.finalize())))
 }
 
 /// Of bytes in memory.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-/// Calls `visit` with all bytes of the extents, piece by piece; `false` if the image ends before they do.
-pub fn each(image: &Image, extents: &[Extent], mut visit: impl FnMut(&[u8])) -> io::Result<bool> {
-    // before anything is read: a claim that cannot be true costs nothing
-    if extents.iter().any(|extent| extent.end().is_none_or(|end| end > image.size)) {
-        return Ok(false);
-    }
-    for extent in extents {
-        let mut at = *extent;
-        while at.length > 0 {
-            let piece = Extent { offset: at.offset, length: at.length.min(CHUNK) };
-            let Some(bytes) = image.extent(piece, CHUNK)? else { return Ok(false) };
-            visit(&bytes);
-            at = Extent { offset: at.offset + piece.length, length: at.length - piece.length };
-        }
-    }
-    Ok(true)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -6,7 +6,6 @@ use std::fmt;
 use std::io;
 
 use super::image::{Extent, Image};
-use super::sums;
 use super::volume::{Kind, Tree, Volume};
 
 pub use kind::kind;
@@ -85,11 +84,7 @@ impl SeedFile {
 
     /// What is in it, which is secret; `None` if it is longer than `most` bytes.
     pub fn read(&self, image: &Image, most: u64) -> io::Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        if self.size() > most || !sums::each(image, &self.extents, |piece| bytes.extend_from_slice(piece))? {
-            return Ok(None);
-        }
-        Ok(Some(bytes))
+        image.contents(&self.extents, most)
     }
 }
 
@@ -136,7 +131,7 @@ impl fmt::Display for Source {
 /// with user-data and meta-data beside each other, and any with `openstack/latest/`. At most 32.
 pub fn find(image: &Image, volume: &Volume) -> io::Result<Vec<Seed>> {
     let tree = volume.shown();
-    let names = Names { tree, size: image.size };
+    let names = Names { tree, image };
     let directories = tree.entries.iter().filter(|(_, entry)| entry.kind == Kind::Directory);
     let seeds = directories.filter_map(|(directory, _)| {
         names.no_cloud(directory, &volume.label).or_else(|| names.config_drive(directory))
@@ -144,10 +139,10 @@ pub fn find(image: &Image, volume: &Volume) -> io::Result<Vec<Seed>> {
     Ok(seeds.take(MOST_SEEDS).collect())
 }
 
-/// The names on a volume, in an image of this size.
-struct Names<'t> {
-    tree: &'t Tree,
-    size: u64,
+/// The names on the volume of an image.
+struct Names<'i> {
+    tree: &'i Tree,
+    image: &'i Image,
 }
 
 impl Names<'_> {
@@ -173,9 +168,7 @@ impl Names<'_> {
             let path = format!("{directory}{slash}{name}");
             let entry = self.tree.get(&path).filter(|entry| entry.kind == Kind::File)?;
             // what the image does not hold nobody can read
-            let is_whole = |extent: &Extent| extent.end().is_some_and(|end| end <= self.size);
-            let is_there = entry.extents.iter().all(is_whole);
-            is_there.then(|| SeedFile { role: *role, path, extents: entry.extents.clone(), mode: entry.mode })
+            self.image.holds(&entry.extents).then(|| SeedFile { role: *role, path, extents: entry.extents.clone(), mode: entry.mode })
         };
         let files: Vec<_> = files.iter().filter_map(file).collect();
         (!files.is_empty()).then(|| Seed { source, directory: directory.to_owned(), files })
@@ -189,7 +182,7 @@ mod tests {
 
     fn tree(paths: &[&str]) -> Tree {
         let mut tree = Tree::default();
-        let entry = |kind| Entry { kind, extents: Vec::new(), mode: None, uid: None, gid: None, record: 0 };
+        let entry = |kind| Entry { kind, extents: Vec::new(), mode: None, uid: None, gid: None, uncompressed: None, record: 0 };
         for path in paths {
             for (at, _) in path.match_indices('/') {
                 let directory = if at == 0 { "/" } else { &path[..at] };

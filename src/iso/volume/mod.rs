@@ -53,6 +53,9 @@ pub struct Entry {
     pub mode: Option<u32>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
+    /// The size in bytes without compression, where the contents are compressed block by block (zisofs, which
+    /// Linux undoes); extents are what is on the image.
+    pub uncompressed: Option<u64>,
     /// Where its directory record is, in bytes from the image's start.
     pub record: u64,
 }
@@ -68,9 +71,9 @@ pub enum Kind {
 }
 
 impl Entry {
-    /// In bytes.
+    /// In bytes, as Linux shows it.
     pub fn size(&self) -> u64 {
-        self.extents.iter().map(|extent| extent.length).sum()
+        self.uncompressed.unwrap_or_else(|| self.extents.iter().map(|extent| extent.length).sum())
     }
 }
 

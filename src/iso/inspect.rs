@@ -14,7 +14,7 @@ use super::image::Image;
 use super::lists;
 use super::sums::{self, Sums};
 
-pub use facts::{EfiFacts, EntryFacts, JolietFacts, MenuFacts, PartitionFacts, SeedFacts, SeedFileFacts, VolumeFacts};
+pub use facts::{Contents, EfiFacts, EntryFacts, JolietFacts, MenuFacts, PartitionFacts, SeedFacts, SeedFileFacts, VolumeFacts};
 pub use space::{Space, claimed};
 
 /// A file of holes costs its maker nothing, and whoever sums it up hours.
@@ -89,7 +89,7 @@ pub fn sorted(findings: &[Finding]) -> Vec<Finding> {
 }
 
 impl ListFacts {
-    fn new(list: &lists::List) -> Self {
+    pub(super) fn new(list: &lists::List) -> Self {
         Self { path: list.path.to_owned(), algorithm: list.algorithm, files: list.files.len() }
     }
 }

@@ -153,7 +153,10 @@ mod tests {
     #[test]
     fn contents_are_the_extents_one_after_another() {
         let image = image(b"0123456789");
-        assert_eq!(image.contents(&[extent(4, 3), extent(0, 2), extent(5, 0)], 5).unwrap().unwrap(), b"45601");
+        assert_eq!(
+            image.contents(&[extent(4, 3), extent(0, 2), extent(5, 0)], 5).unwrap().unwrap(),
+            b"45601"
+        );
         assert_eq!(image.contents(&[], 0).unwrap().unwrap(), b"");
     }
 

@@ -1,8 +1,29 @@
 //! The ISO 9660 volume (ECMA-119) with its Rock Ridge names, modes and links (SUSP 1.12, RRIP 1.12), and the
 //! Joliet tree beside it.
 
+mod about;
+mod dates;
+mod descriptor;
+mod directory;
+mod fields;
+mod file;
+mod layout;
+mod limits;
+mod moves;
+mod names;
+mod path_table;
+mod record;
+mod rock_ridge;
+mod susp;
+mod walk;
+
 use std::collections::BTreeMap;
 use std::io;
+
+use descriptor::Descriptor;
+use names::Naming;
+use susp::Reader;
+use walk::Found;
 
 use super::finding::Findings;
 use super::image::{Extent, Image};
@@ -85,6 +106,49 @@ impl Tree {
 
 /// Reads the volume; `None` if the image has none. What is damaged in it is among the findings, and left out.
 pub fn read(image: &Image, findings: &mut Findings) -> io::Result<Option<Volume>> {
-    let _ = (image, findings);
-    Ok(None)
+    let Some(descriptors) = descriptor::read(image, findings)? else { return Ok(None) };
+    let Some(primary) = &descriptors.primary else { return Ok(None) };
+    primary.check_length(image, findings);
+    let main = tree(image, primary, Naming::Iso, findings)?;
+    let joliet = match &descriptors.joliet {
+        Some((level, descriptor)) => {
+            Some((*level, descriptor, tree(image, descriptor, Naming::Joliet, findings)?))
+        }
+        None => None,
+    };
+    let mut trees = vec![(primary, &main)];
+    trees.extend(joliet.as_ref().map(|(_, descriptor, found)| (*descriptor, found)));
+    layout::check(&descriptors, &trees, findings);
+    Ok(Some(Volume {
+        label: primary.label.clone(),
+        publisher: primary.publisher.clone(),
+        preparer: primary.preparer.clone(),
+        application: primary.application.clone(),
+        created: primary.created.clone(),
+        modified: primary.modified.clone(),
+        length: primary.volume.length(),
+        block_size: primary.volume.block_size,
+        rock_ridge: main.rock_ridge,
+        tree: main.tree,
+        joliet: joliet.map(|(level, descriptor, found)| Joliet {
+            label: descriptor.label.clone(),
+            level,
+            tree: found.tree,
+        }),
+    }))
+}
+
+/// The tree of one descriptor, and whether its path tables agree with it.
+fn tree(
+    image: &Image,
+    descriptor: &Descriptor,
+    naming: Naming,
+    findings: &mut Findings,
+) -> io::Result<Found> {
+    let Some(root) = &descriptor.root else { return Ok(Found::default()) };
+    let found = walk::read(Reader { image, frame: descriptor.volume }, root, naming, findings)?;
+    if found.whole {
+        path_table::check(image, descriptor, &found.directories, findings)?;
+    }
+    Ok(found)
 }

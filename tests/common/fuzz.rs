@@ -107,6 +107,88 @@ pub fn mutate(seed: &[u8], rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
+/// What entries of Rock Ridge begin with, and what leads readers of sectors astray.
+#[rustfmt::skip]
+const ENTRIES: &[&[u8]] = &[
+    b"SP\x07\x01\xbe\xef\x00", b"CE\x1c\x01", b"CE\x1c\x01\x17\0\0\0\0\0\0\x17\0\0\0\0\0\0\0\0\x1c\0\0\0\0\0\0\x1c",
+    b"NM\x06\x01\x00/", b"NM\x05\x01\x01", b"NM\x05\x01\x04", b"NM\xff\x01", b"PX\x2c\x01", b"PX\x24\x01", b"SL\x05\x01\x01",
+    b"SL\x07\x01\x00\x08\x00", b"SL\x09\x01\x00\x01\x02..", b"CL\x0c\x01", b"PL\x0c\x01", b"RE\x04\x01", b"ZF\x10\x01pz",
+    b"SF\x15\x01", b"TF\x1a\x01\x8e", b"ER\x12\x01", b"ST\x04\x01", b"CD001", b"%/E", b"\x00", b"\xff", b"\x00\x00\x00\x00",
+];
+
+/// An image with one to eight changes, more often few, that know sectors of 2048 bytes and numbers that are there
+/// in both byte orders. The length stays, unless it is cut off.
+#[allow(dead_code, reason = "not every test has images")]
+pub fn mutate_sectors(seed: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    let most = 1 + rng.below(8);
+    for _ in 0..=rng.below(most) {
+        // most of an image is empty, and changes there do nothing
+        let used: Vec<_> =
+            bytes.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(at, _)| at).collect();
+        if used.is_empty() {
+            return bytes;
+        }
+        let at = used[rng.below(used.len())];
+        match rng.below(12) {
+            0 | 1 => {
+                bytes[at] = if rng.one_in(2) { rng.number() as u8 } else { bytes[at] ^ (1 << rng.below(8)) }
+            }
+            2..=6 => both_orders(&mut bytes, rng),
+            7 | 8 => overwrite(&mut bytes, at, ENTRIES[rng.below(ENTRIES.len())]),
+            9 => {
+                let piece = bytes[at..(at + 1 + rng.below(64)).min(bytes.len())].to_vec();
+                overwrite(&mut bytes, used[rng.below(used.len())], &piece);
+            }
+            10 => sector(&mut bytes, rng),
+            _ if rng.one_in(8) => bytes.truncate(at),
+            _ => bytes[at] = bytes[at].wrapping_add(if rng.one_in(2) { 1 } else { 255 }),
+        }
+    }
+    bytes
+}
+
+/// A number that is there in both byte orders becomes another one, in both or in one of them.
+fn both_orders(bytes: &mut [u8], rng: &mut Rng) {
+    let is_pair =
+        |eight: &[u8]| eight[..4].iter().eq(eight[4..].iter().rev()) && eight.iter().any(|byte| *byte != 0);
+    let places: Vec<_> =
+        bytes.windows(8).enumerate().filter(|(_, eight)| is_pair(eight)).map(|(at, _)| at).collect();
+    let Some(at) = (!places.is_empty()).then(|| places[rng.below(places.len())]) else { return };
+    let sectors = (bytes.len() / 2048) as u32;
+    let old = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let new = match rng.below(8) {
+        0 => 0,
+        1 => u32::MAX,
+        2 => 1 << rng.below(32),
+        3 => old.wrapping_add(1),
+        4 => old.wrapping_sub(1),
+        5 => old.wrapping_mul(2048),
+        _ => rng.below(sectors as usize + 2) as u32,
+    };
+    bytes[at..at + 4].copy_from_slice(&new.to_le_bytes());
+    if !rng.one_in(8) {
+        bytes[at + 4..at + 8].copy_from_slice(&new.to_be_bytes());
+    }
+}
+
+/// A sector becomes the same as another, or empty.
+fn sector(bytes: &mut [u8], rng: &mut Rng) {
+    let sectors = bytes.len() / 2048;
+    if sectors > 0 {
+        let (from, to) = (rng.below(sectors) * 2048, rng.below(sectors) * 2048);
+        match rng.one_in(4) {
+            true => bytes[to..to + 2048].fill(0),
+            false => bytes.copy_within(from..from + 2048, to),
+        }
+    }
+}
+
+fn overwrite(bytes: &mut [u8], at: usize, piece: &[u8]) {
+    let length = piece.len().min(bytes.len() - at);
+    bytes[at..at + length].copy_from_slice(&piece[..length]);
+}
+
 fn flip(bytes: &mut [u8], rng: &mut Rng) {
     if !bytes.is_empty() {
         let at = rng.below(bytes.len());

@@ -12,6 +12,7 @@ pub mod fuzz;
 pub mod guard;
 pub mod http;
 pub mod image;
+pub mod iso;
 pub mod left;
 pub mod proxy;
 pub mod site;

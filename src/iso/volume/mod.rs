@@ -5,6 +5,7 @@ mod about;
 mod dates;
 mod descriptor;
 mod directory;
+mod dots;
 mod fields;
 mod file;
 mod layout;

@@ -69,7 +69,7 @@ impl Moves {
                 }
                 Some(place) if claim.below.is_some_and(|below| below != place.parent) => {
                     let text = format!(
-                        "{path}: its directory is at block {}, and its parent's `..` leads elsewhere",
+                        "{path}: its directory is at block {location}, and its own `..` leads to another than block {}",
                         place.parent
                     );
                     findings.error("moved-parent", claim.record, text);

@@ -11,7 +11,7 @@ use super::limits::{Budget, Stop};
 use super::moves::{Claim, Moves, Place};
 use super::names::{Naming, checked};
 use super::record::Record;
-use super::rock_ridge::{self, Attributes, Owner};
+use super::rock_ridge::{Attributes, Owner};
 use super::susp::{Reader, Susp};
 use super::{Entry, Kind, Tree};
 use crate::iso::finding::Findings;
@@ -72,34 +72,35 @@ pub(super) fn read(
     Ok(walk.found)
 }
 
-struct Walk<'a> {
-    reader: Reader<'a>,
-    naming: Naming,
-    findings: &'a mut Findings,
-    budget: Budget,
-    susp: Option<Susp>,
-    found: Found,
-    moves: Moves,
+/// The reading of one tree.
+pub(super) struct Walk<'a> {
+    pub reader: Reader<'a>,
+    pub naming: Naming,
+    pub findings: &'a mut Findings,
+    pub budget: Budget,
+    pub susp: Option<Susp>,
+    pub found: Found,
+    pub moves: Moves,
     pending: Vec<Directory>,
     /// Locations of directories that were read.
     visited: HashSet<u32>,
 }
 
 /// One that is to be read.
-struct Directory {
-    path: String,
+pub(super) struct Directory {
+    pub path: String,
     /// In blocks.
-    location: u32,
-    extent: Extent,
+    pub location: u32,
+    pub extent: Extent,
     /// Of the record that led here.
     record: u64,
-    owner: Option<Owner>,
-    from: From,
+    pub owner: Option<Owner>,
+    pub from: From,
 }
 
 /// How it was found.
 #[derive(Clone, Copy)]
-enum From {
+pub(super) enum From {
     /// Below the directory with this location and length.
     Parent { location: u32, length: u64 },
     /// A file of the directory at this location stands for it (CL).
@@ -165,87 +166,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The record of the directory itself: ECMA-119, 6.8.2.2. Where it is none, this is no directory.
-    fn itself(&mut self, directory: &Directory, records: &mut Records<'_>) -> Result<bool, Stop> {
-        let subject = Subject { directory: &directory.path, identifier: &[0] };
-        let mut about = About::new(self.findings, &subject);
-        let first = records.next(&mut self.budget, &mut about)?;
-        let Some(first) = first.filter(|record| record.identifier == [0] && record.is_directory()) else {
-            about.error("directory-self", directory.extent.offset, "there is no directory");
-            return Ok(false);
-        };
-        if (first.location, u64::from(first.length)) != (directory.location, directory.extent.length) {
-            let text = format_args!(
-                "it is said to be {} bytes at block {}, but is {} at {}",
-                first.length, first.location, directory.extent.length, directory.location
-            );
-            about.error("directory-self", first.offset, text);
-        }
-        if directory.path == "/" && self.naming == Naming::Iso {
-            self.susp = Susp::of(&first, &mut about);
-            if let Some(susp) = self.susp {
-                let entries = susp.entries(&self.reader, &first, &mut self.budget, &mut about)?;
-                self.found.rock_ridge = rock_ridge::is_announced(&entries, first.offset, &mut about);
-            }
-        }
-        let owner = self.attributes(directory, &first)?.owner;
-        self.own(directory, &first, owner);
-        Ok(true)
-    }
-
-    /// Linux shows the mode and owner that the directory has for itself.
-    fn own(&mut self, directory: &Directory, first: &Record, owner: Option<Owner>) {
-        if matches!(directory.from, From::Keeper { .. }) {
-            return;
-        }
-        if let (Some(outside), Some(inside)) = (directory.owner, owner)
-            && outside != inside
-        {
-            let text = format_args!(
-                "mode {:o} and owner {}:{}, where its parent has {:o} and {}:{}",
-                inside.mode, inside.uid, inside.gid, outside.mode, outside.uid, outside.gid
-            );
-            let subject = Subject { directory: &directory.path, identifier: &[0] };
-            About::new(self.findings, &subject).warning("attributes-differ", first.offset, text);
-        }
-        if let (Some(entry), Some(owner)) = (self.found.tree.entries.get_mut(&directory.path), owner) {
-            (entry.mode, entry.uid, entry.gid) = (Some(owner.mode), Some(owner.uid), Some(owner.gid));
-        }
-    }
-
-    /// The record of the parent directory, likewise.
-    fn parent(&mut self, directory: &Directory, records: &mut Records<'_>) -> Result<bool, Stop> {
-        let subject = Subject { directory: &directory.path, identifier: &[1] };
-        let mut about = About::new(self.findings, &subject);
-        let second = records.next(&mut self.budget, &mut about)?;
-        let Some(second) = second.filter(|record| record.identifier == [1] && record.is_directory()) else {
-            about.error("directory-parent", directory.extent.offset, "it has no parent, and is left out");
-            return Ok(false);
-        };
-        let attributes = self.attributes(directory, &second)?;
-        let mut about = About::new(self.findings, &subject);
-        match directory.from {
-            From::Parent { location, length } | From::Keeper { location, length } => {
-                if (second.location, u64::from(second.length)) != (location, length) {
-                    let text = format_args!(
-                        "it is said to be {} bytes at block {}, but is {length} at {location}",
-                        second.length, second.location
-                    );
-                    about.error("directory-parent", second.offset, text);
-                }
-            }
-            From::Moved { shown_in } => {
-                if attributes.parent != Some(shown_in) {
-                    let text = format_args!("a moved directory's parent (PL) is not at block {shown_in}");
-                    about.error("moved-parent", second.offset, text);
-                }
-                self.moves.lies_below(directory.location, second.location);
-            }
-        }
-        Ok(true)
-    }
-
-    fn attributes(&mut self, directory: &Directory, record: &Record) -> Result<Attributes, Stop> {
+    pub fn attributes(&mut self, directory: &Directory, record: &Record) -> Result<Attributes, Stop> {
         let Some(susp) = self.susp.filter(|_| self.found.rock_ridge) else {
             return Ok(Attributes::default());
         };

@@ -61,7 +61,8 @@ fn texts(images: bool) -> Vec<(PathBuf, String)> {
         let is_image = IMAGES.iter().any(|part| name.contains(part));
         is_image == images && !name.ends_with("tests.rs") && !ELSEWHERE.iter().any(|part| name.contains(part))
     };
-    let text = |file: &PathBuf| fs::read_to_string(file).unwrap().split("#[cfg(test)]").next().unwrap().to_owned();
+    let text =
+        |file: &PathBuf| fs::read_to_string(file).unwrap().split("#[cfg(test)]").next().unwrap().to_owned();
     files.into_iter().filter(is_listed).map(|file| (file.clone(), text(&file))).collect()
 }
 

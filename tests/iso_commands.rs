@@ -71,7 +71,8 @@ fn an_image_is_shown_to_programs() {
     let it = document(medium.path(), &["inspect", "site.iso"], 0);
     let size = fs::metadata(medium.path().join("site.iso")).unwrap().len();
     let keys: Vec<&str> = it.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = "version space sums volume boot partitions menu cloudInit checksumLists findings moreFindings";
+    let expected =
+        "version space sums volume boot partitions menu cloudInit checksumLists findings moreFindings";
     assert_eq!(keys.join(" "), expected);
     assert_eq!((&it["version"], &it["space"]["size"]), (&json!(1), &json!(size)));
     assert_eq!(it["sums"]["bytes"], size);
@@ -79,7 +80,10 @@ fn an_image_is_shown_to_programs() {
         let output = Command::new(program).arg(medium.path().join("site.iso")).output().unwrap();
         stdout(&output).split(' ').next().unwrap().to_owned()
     };
-    assert_eq!((&it["sums"]["md5"], &it["sums"]["sha256"]), (&json!(sum("md5sum")), &json!(sum("sha256sum"))));
+    assert_eq!(
+        (&it["sums"]["md5"], &it["sums"]["sha256"]),
+        (&json!(sum("md5sum")), &json!(sum("sha256sum")))
+    );
     assert_eq!(it["volume"]["label"], "AIRSHIP_EPH");
     assert_eq!(it["boot"][0]["firmware"], "BIOS");
     assert_eq!(it["boot"][0]["medium"], "CD");
@@ -115,17 +119,27 @@ fn a_good_image_is_verified_by_every_checksum_there_is() {
     let medium = medium();
     let size = fs::metadata(medium.path().join("site.iso")).unwrap().len();
     let text = says(medium.path(), &["verify", "site.iso"], 0);
-    assert_eq!(text, format!("site.iso: good, {}, compared with 2 files of /.airship/SHA256SUMS\n", made::size(size)));
+    assert_eq!(
+        text,
+        format!("site.iso: good, {}, compared with 2 files of /.airship/SHA256SUMS\n", made::size(size))
+    );
     let sums = document(medium.path(), &["inspect", "site.iso"], 0)["sums"].clone();
     let (md5, sha256) = (sums["md5"].as_str().unwrap(), sums["sha256"].as_str().unwrap());
-    let text = says(medium.path(), &["verify", "site.iso", "--md5", md5, "--sha256", &sha256.to_uppercase()], 0);
-    assert!(text.ends_with(&format!("2 files of /.airship/SHA256SUMS, the checksums of its {size} bytes\n")), "{text}");
+    let text =
+        says(medium.path(), &["verify", "site.iso", "--md5", md5, "--sha256", &sha256.to_uppercase()], 0);
+    assert!(
+        text.ends_with(&format!("2 files of /.airship/SHA256SUMS, the checksums of its {size} bytes\n")),
+        "{text}"
+    );
     let metadata = format!("bootImagePath: /x/site.iso\nmd5sum: {md5}\nsha256sum: {sha256}\n");
     fs::write(medium.path().join("good.yaml"), &metadata).unwrap();
     fs::write(medium.path().join("bad.yaml"), metadata.replace(sha256, &"0".repeat(64))).unwrap();
     says(medium.path(), &["verify", "site.iso", "--metadata", "good.yaml"], 0);
     let text = says(medium.path(), &["verify", "site.iso", "--metadata", "bad.yaml"], 7);
-    let expected = format!("error: sha256 of the image is {sha256}, it should be {} [image-checksum-differs]\n", "0".repeat(64));
+    let expected = format!(
+        "error: sha256 of the image is {sha256}, it should be {} [image-checksum-differs]\n",
+        "0".repeat(64)
+    );
     assert!(text.starts_with(&expected), "{text}");
 }
 

@@ -139,7 +139,8 @@ fn check(args: &ImageArgs, wanted: &Wanted) -> Result<()> {
 }
 
 fn compare(a: &Path, b: &Path, output: Output) -> Result<u8> {
-    let one = |path: &Path| read(path).map_err(|error| error.context(format!("comparing {}", path.display())));
+    let one =
+        |path: &Path| read(path).map_err(|error| error.context(format!("comparing {}", path.display())));
     let ((image, examined), (other, further)) = (one(a)?, one(b)?);
     let sides = [Side { image: &image, examined: &examined }, Side { image: &other, examined: &further }];
     let compared = readable(diff(&sides[0], &sides[1]))?;

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 use super::examine::Examined;
 use super::image::Image;
-use super::inspect::{EntryFacts, MenuFacts, PartitionFacts, Reveal, SeedFacts, SeedFileFacts, Space, VolumeFacts};
+use super::inspect::{
+    EntryFacts, MenuFacts, PartitionFacts, Reveal, SeedFacts, SeedFileFacts, Space, VolumeFacts,
+};
 
 /// Bytes that are compared at once.
 const PIECE: usize = 256 << 10;
@@ -139,7 +141,8 @@ impl Differences {
     }
 
     fn volume(&mut self, a: &Side<'_>, b: &Side<'_>) {
-        let facts = |side: &Side<'_>| side.examined.volume.as_ref().map(|volume| object(&VolumeFacts::new(volume)));
+        let facts =
+            |side: &Side<'_>| side.examined.volume.as_ref().map(|volume| object(&VolumeFacts::new(volume)));
         match (facts(a), facts(b)) {
             (Some(a), Some(b)) => self.keys(Area::Volume, None, &a, &b),
             (None, None) => {}
@@ -150,7 +153,9 @@ impl Differences {
     fn boot(&mut self, a: &Side<'_>, b: &Side<'_>) {
         let entries = |side: &Side<'_>| {
             let facts = side.examined.boot.entries.iter().map(EntryFacts::new);
-            unique(facts.map(|it| (format!("{} {} {}", it.firmware, it.medium, it.via), object(&it))).collect())
+            unique(
+                facts.map(|it| (format!("{} {} {}", it.firmware, it.medium, it.via), object(&it))).collect(),
+            )
         };
         self.named(Area::Boot, &entries(a), &entries(b));
         let partitions = |side: &Side<'_>| {
@@ -182,9 +187,12 @@ impl Differences {
 
     fn cloud_init(&mut self, a: &Side<'_>, b: &Side<'_>) -> io::Result<()> {
         let files = |side: &Side<'_>| -> io::Result<Vec<(String, Map<String, Value>)>> {
-            let facts = side.examined.seeds.iter().map(|seed| SeedFacts::new(side.image, seed, Reveal::Nothing));
+            let facts =
+                side.examined.seeds.iter().map(|seed| SeedFacts::new(side.image, seed, Reveal::Nothing));
             let facts = facts.collect::<io::Result<Vec<_>>>()?;
-            let named = |seed: &SeedFacts, file: &SeedFileFacts| (format!("{} {}", seed.source, file.path), object(file));
+            let named = |seed: &SeedFacts, file: &SeedFileFacts| {
+                (format!("{} {}", seed.source, file.path), object(file))
+            };
             Ok(facts.iter().flat_map(|seed| seed.files.iter().map(|file| named(seed, file))).collect())
         };
         self.named(Area::CloudInit, &unique(files(a)?), &unique(files(b)?));
@@ -196,7 +204,10 @@ impl Differences {
 fn unique(items: Vec<(String, Map<String, Value>)>) -> Vec<(String, Map<String, Value>)> {
     let mut found: Vec<(String, Map<String, Value>)> = Vec::new();
     for (name, item) in items {
-        let same = found.iter().filter(|(other, _)| *other == name || other.starts_with(&format!("{name} #"))).count();
+        let same = found
+            .iter()
+            .filter(|(other, _)| *other == name || other.starts_with(&format!("{name} #")))
+            .count();
         let name = if same == 0 { name } else { format!("{name} #{}", same + 1) };
         found.push((name, item));
     }

@@ -63,7 +63,10 @@ impl Examined {
         let Some(volume) = &self.volume else { return };
         for seed in &self.seeds {
             if let Some(role) = seed.missing() {
-                let message = format!("the {} seed in {:?} has no {role}: cloud-init will not take it", seed.source, seed.directory);
+                let message = format!(
+                    "the {} seed in {:?} has no {role}: cloud-init will not take it",
+                    seed.source, seed.directory
+                );
                 self.findings.warning("seed-incomplete", None, message);
             }
             if seed.directory == "/" && !seed.source.is_label(&volume.label) {

@@ -14,7 +14,10 @@ use super::image::Image;
 use super::lists;
 use super::sums::{self, Sums};
 
-pub use facts::{Contents, EfiFacts, EntryFacts, JolietFacts, MenuFacts, PartitionFacts, SeedFacts, SeedFileFacts, VolumeFacts};
+pub use facts::{
+    Contents, EfiFacts, EntryFacts, JolietFacts, MenuFacts, PartitionFacts, SeedFacts, SeedFileFacts,
+    VolumeFacts,
+};
 pub use space::{Space, claimed};
 
 /// A file of holes costs its maker nothing, and whoever sums it up hours.

@@ -40,12 +40,17 @@ pub fn read(image: &Image, volume: Option<&Volume>, findings: &mut Findings) -> 
     for (path, algorithm) in PLACES {
         let Some((_, entry)) = volume.shown().file(path) else { continue };
         let Some(text) = image.contents(&entry.extents, LONGEST)? else {
-            findings.error("checksum-list-unreadable", start(entry), format!("{path} is too long, or not whole"));
+            findings.error(
+                "checksum-list-unreadable",
+                start(entry),
+                format!("{path} is too long, or not whole"),
+            );
             continue;
         };
         let (files, strange) = parse(&text, algorithm);
         if let Some(line) = strange {
-            let message = format!("line {line} of {path} is no {} checksum with the name of a file", algorithm.name());
+            let message =
+                format!("line {line} of {path} is no {} checksum with the name of a file", algorithm.name());
             findings.error("checksum-list-syntax", start(entry), message);
         }
         lists.push(List { path, algorithm, files });
@@ -119,16 +124,23 @@ impl Comparison<'_> {
     fn check(&mut self, list: &List, file: &Listed, findings: &mut Findings) -> io::Result<bool> {
         let (name, list_path) = (&file.path, list.path);
         let Some((_, entry)) = self.tree.file(name) else {
-            findings.error("checksum-file-missing", None, format!("{name:?} of {list_path} is not on the volume"));
+            findings.error(
+                "checksum-file-missing",
+                None,
+                format!("{name:?} of {list_path} is not on the volume"),
+            );
             return Ok(true);
         };
         if entry.uncompressed.is_some() {
-            let why = format!("{name:?} of {list_path} is compressed on the volume (zisofs): it is not compared");
+            let why =
+                format!("{name:?} of {list_path} is compressed on the volume (zisofs): it is not compared");
             findings.warning("checksum-compressed", start(entry), why);
             return Ok(true);
         }
         let Some(sum) = self.sum(entry, list.algorithm)? else {
-            let why = format!("the files of {list_path} are together longer than twice the image: they are not compared");
+            let why = format!(
+                "the files of {list_path} are together longer than twice the image: they are not compared"
+            );
             findings.error("checksum-list-endless", None, why);
             return Ok(false);
         };
@@ -140,7 +152,11 @@ impl Comparison<'_> {
                 start(entry),
                 format!("{kind} of {name:?} is {sum}, {list_path} says {}", file.sum),
             ),
-            None => findings.error("checksum-file-cut", start(entry), format!("the image ends before {name:?} does")),
+            None => findings.error(
+                "checksum-file-cut",
+                start(entry),
+                format!("the image ends before {name:?} does"),
+            ),
         }
         Ok(true)
     }
@@ -176,15 +192,23 @@ mod tests {
 
     #[test]
     fn lists_are_read_as_coreutils_write_them() {
-        let text = format!("# made by x\n{MD5}  ./a b\n{MD5} */c\n\\{MD5}  d\\\\e\\nf\n\n{}  g\n", MD5.to_uppercase());
+        let text = format!(
+            "# made by x\n{MD5}  ./a b\n{MD5} */c\n\\{MD5}  d\\\\e\\nf\n\n{}  g\n",
+            MD5.to_uppercase()
+        );
         let names = ["./a b", "/c", "d\\e\nf", "g"].map(str::to_owned).to_vec();
         assert_eq!(parsed(&text), (names, None));
     }
 
     #[test]
     fn the_first_line_that_is_none_is_told() {
-        for line in ["x", &format!("{MD5} a"), &format!("{MD5}  "), &MD5[1..], &format!("{}g  a", &MD5[1..])] {
-            assert_eq!(parsed(&format!("{MD5}  a\n{line}\n{line}\n")), (vec!["a".to_owned()], Some(2)), "{line}");
+        for line in ["x", &format!("{MD5} a"), &format!("{MD5}  "), &MD5[1..], &format!("{}g  a", &MD5[1..])]
+        {
+            assert_eq!(
+                parsed(&format!("{MD5}  a\n{line}\n{line}\n")),
+                (vec!["a".to_owned()], Some(2)),
+                "{line}"
+            );
         }
         assert_eq!(parsed("é".repeat(31).as_str()), (vec![], Some(1)));
     }

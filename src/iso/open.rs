@@ -21,7 +21,8 @@ pub fn open(path: &Path) -> Result<Image> {
     })?;
     let kind = file.metadata().doing(ErrorKind::Usage, doing)?.file_type();
     if !kind.is_file() && !kind.is_block_device() {
-        let what = if kind.is_dir() { "it is a directory" } else { "it is neither a file nor a block device" };
+        let what =
+            if kind.is_dir() { "it is a directory" } else { "it is neither a file nor a block device" };
         return Err(Error::new(ErrorKind::Usage, what)
             .context(doing())
             .hint("name the file of an image, or the device onto which one was written"));

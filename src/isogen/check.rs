@@ -45,7 +45,9 @@ impl Builder {
 pub(super) fn image(path: &Path, builder: Builder, inputs: &[Input]) -> Result<()> {
     iso::check_complete(path)?;
     let checked = iso::open(path).and_then(|image| examined(&image, builder, inputs));
-    checked.map_err(|error| error.of_kind(ErrorKind::Output).context(format!("checking image {}", path.display())))
+    checked.map_err(|error| {
+        error.of_kind(ErrorKind::Output).context(format!("checking image {}", path.display()))
+    })
 }
 
 /// Keeps an image that is no good under another name, and says so.
@@ -112,10 +114,14 @@ fn fault(finding: &Finding) -> Fault {
 impl Data<'_> {
     /// What is not on the image as it should be; messages name files, never values.
     fn faults(&self, image: &Image, examined: &Examined, builder: Builder) -> io::Result<Vec<Fault>> {
-        let seeds: Vec<Vec<Fault>> =
-            examined.seeds.iter().map(|seed| self.compare(image, seed, builder)).collect::<io::Result<_>>()?;
+        let seeds: Vec<Vec<Fault>> = examined
+            .seeds
+            .iter()
+            .map(|seed| self.compare(image, seed, builder))
+            .collect::<io::Result<_>>()?;
         if seeds.is_empty() {
-            let message = "no cloud-init data were found on the image: neither a NoCloud seed nor a config drive";
+            let message =
+                "no cloud-init data were found on the image: neither a NoCloud seed nor a config drive";
             return Ok(vec![Fault::new(None, message).coded("payload-missing")]);
         }
         Ok(match builder {
@@ -137,7 +143,8 @@ impl Data<'_> {
                 continue;
             }
             let Some(file) = seed.file(role) else {
-                let message = format!("the {} in {} has no {role}", seed.source, seed.directory.escape_debug());
+                let message =
+                    format!("the {} in {} has no {role}", seed.source, seed.directory.escape_debug());
                 faults.push(Fault::new(None, message).coded("payload-incomplete"));
                 continue;
             };

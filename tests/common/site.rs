@@ -11,8 +11,8 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::image::{Built, Entry, Layout, TestImage};
 pub use super::bootable::smallest as iso;
+use super::image::{Built, Entry, Layout, TestImage};
 
 /// Stands in the user-data; must never be seen outside of the volume.
 pub const SECRET: &str = "c4n4ry-Jahqu9ie";

@@ -25,7 +25,12 @@ fn a_truncated_image_is_never_good() {
             let output = iso(medium.path(), &[command, "site.iso"]);
             let code = output.status.code();
             let is_right = if command == "verify" { code == Some(7) } else { matches!(code, Some(0 | 7)) };
-            assert!(is_right, "{command} of {length} bytes: {code:?}: {}{}", stdout(&output), stderr(&output));
+            assert!(
+                is_right,
+                "{command} of {length} bytes: {code:?}: {}{}",
+                stdout(&output),
+                stderr(&output)
+            );
             assert!(began.elapsed() < LONGEST);
         }
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use airshipctl::iso::inspect::{
-    Contents, EfiFacts, EntryFacts, Inspection, MenuFacts, PartitionFacts, SeedFacts, SeedFileFacts, VolumeFacts,
+    Contents, EfiFacts, EntryFacts, Inspection, MenuFacts, PartitionFacts, SeedFacts, SeedFileFacts,
+    VolumeFacts,
 };
 
 use super::findings;
@@ -18,7 +19,8 @@ pub fn text(path: &Path, inspection: &Inspection) -> String {
     text += &section("menu", &inspection.menu.iter().flat_map(menu).collect::<Vec<_>>());
     text += &inspection.cloud_init.iter().map(seed).collect::<String>();
     let lists = inspection.checksum_lists.iter();
-    let lists = lists.map(|it| vec![it.path.clone(), it.algorithm.name().to_owned(), plural(it.files, "file")]);
+    let lists =
+        lists.map(|it| vec![it.path.clone(), it.algorithm.name().to_owned(), plural(it.files, "file")]);
     text += &section("checksum lists", &table(&lists.collect::<Vec<_>>()));
     text + &section("findings", &findings::lines(&inspection.findings, inspection.more_findings))
 }
@@ -32,7 +34,11 @@ fn file(path: &Path, inspection: &Inspection) -> String {
     let space = inspection.space;
     let (md5, sha256) = inspection.sums.as_ref().map_or_else(Default::default, |sums| {
         // of a device only the image is summed up
-        let of = if sums.bytes < space.size { format!(" of the first {} bytes", sums.bytes) } else { String::new() };
+        let of = if sums.bytes < space.size {
+            format!(" of the first {} bytes", sums.bytes)
+        } else {
+            String::new()
+        };
         (format!("{}{of}", sums.md5), format!("{}{of}", sums.sha256))
     });
     pairs(&[
@@ -45,8 +51,10 @@ fn file(path: &Path, inspection: &Inspection) -> String {
 }
 
 fn volume(volume: &VolumeFacts) -> String {
-    let joliet = volume.joliet.as_ref().map(|joliet| format!("Joliet level {} {:?}", joliet.level, joliet.label));
-    let names: Vec<String> = volume.rock_ridge.then(|| "Rock Ridge".to_owned()).into_iter().chain(joliet).collect();
+    let joliet =
+        volume.joliet.as_ref().map(|joliet| format!("Joliet level {} {:?}", joliet.level, joliet.label));
+    let names: Vec<String> =
+        volume.rock_ridge.then(|| "Rock Ridge".to_owned()).into_iter().chain(joliet).collect();
     let names = if names.is_empty() { "ISO 9660 alone".to_owned() } else { names.join(", ") };
     let files = format!("{} in {}", plural(volume.files, "file"), plural(volume.directories, "directory"));
     let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -83,7 +91,12 @@ fn programs(entries: &[EntryFacts]) -> Vec<Vec<String>> {
     }
     let row = |it: &&EfiFacts| {
         let signed = if it.signed { "signed" } else { "not signed" };
-        vec![visible(&it.path), it.machine.unwrap_or("no program").to_owned(), signed.to_owned(), size(it.size)]
+        vec![
+            visible(&it.path),
+            it.machine.unwrap_or("no program").to_owned(),
+            signed.to_owned(),
+            size(it.size),
+        ]
     };
     found.iter().map(row).collect()
 }
@@ -133,6 +146,8 @@ fn revealed(file: &SeedFileFacts) -> Option<String> {
         Contents::Contents(text) => (text, ""),
         Contents::ContentsBase64(text) => (text, " in base64"),
     };
-    let lines = text.lines().map(|line| format!("    {}\n", line.split('\t').map(visible).collect::<Vec<_>>().join("\t")));
+    let lines = text
+        .lines()
+        .map(|line| format!("    {}\n", line.split('\t').map(visible).collect::<Vec<_>>().join("\t")));
     Some(format!("\n  {}{how}\n{}", visible(&file.path), lines.collect::<String>()))
 }

@@ -35,8 +35,9 @@ pub fn section(heading: &str, lines: &[String]) -> String {
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let cell = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |text| text.chars().count());
-    let widths: Vec<usize> =
-        (0..columns).map(|column| rows.iter().map(|row| cell(row, column)).max().unwrap_or_default()).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().map(|row| cell(row, column)).max().unwrap_or_default())
+        .collect();
     let line = |row: &Vec<String>| {
         let padded = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
@@ -50,7 +51,8 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_lines_end_in_no_blanks() {
-        let rows = [vec!["a".into(), "b".into()], vec!["ccc".into()], vec!["é".into(), "dd".into(), "e".into()]];
+        let rows =
+            [vec!["a".into(), "b".into()], vec!["ccc".into()], vec!["é".into(), "dd".into(), "e".into()]];
         assert_eq!(table(&rows), ["a    b", "ccc", "é    dd  e"]);
     }
 
@@ -64,6 +66,9 @@ mod tests {
     fn sizes_and_counts_read_well() {
         assert_eq!((size(1), size(99_999)), ("1 byte".into(), "99999 bytes".into()));
         assert_eq!(size(140_640_256), "140640256 bytes (140.6 MB)");
-        assert_eq!((plural(1, "directory"), plural(2, "directory")), ("1 directory".into(), "2 directories".into()));
+        assert_eq!(
+            (plural(1, "directory"), plural(2, "directory")),
+            ("1 directory".into(), "2 directories".into())
+        );
     }
 }

@@ -168,7 +168,12 @@ impl Names<'_> {
             let path = format!("{directory}{slash}{name}");
             let entry = self.tree.get(&path).filter(|entry| entry.kind == Kind::File)?;
             // what the image does not hold nobody can read
-            self.image.holds(&entry.extents).then(|| SeedFile { role: *role, path, extents: entry.extents.clone(), mode: entry.mode })
+            self.image.holds(&entry.extents).then(|| SeedFile {
+                role: *role,
+                path,
+                extents: entry.extents.clone(),
+                mode: entry.mode,
+            })
         };
         let files: Vec<_> = files.iter().filter_map(file).collect();
         (!files.is_empty()).then(|| Seed { source, directory: directory.to_owned(), files })
@@ -182,7 +187,15 @@ mod tests {
 
     fn tree(paths: &[&str]) -> Tree {
         let mut tree = Tree::default();
-        let entry = |kind| Entry { kind, extents: Vec::new(), mode: None, uid: None, gid: None, uncompressed: None, record: 0 };
+        let entry = |kind| Entry {
+            kind,
+            extents: Vec::new(),
+            mode: None,
+            uid: None,
+            gid: None,
+            uncompressed: None,
+            record: 0,
+        };
         for path in paths {
             for (at, _) in path.match_indices('/') {
                 let directory = if at == 0 { "/" } else { &path[..at] };
@@ -220,7 +233,9 @@ mod tests {
 
     #[test]
     fn seeds_are_found_wherever_their_files_are_together() {
-        let two = |directory: &str| volume("X", &[&format!("{directory}/user-data"), &format!("{directory}/meta-data")]);
+        let two = |directory: &str| {
+            volume("X", &[&format!("{directory}/user-data"), &format!("{directory}/meta-data")])
+        };
         for directory in ["/nocloud", "/server", "/var/lib/cloud/seed/nocloud-net"] {
             assert_eq!(found(&two(directory)), [(Source::NoCloud, directory.to_owned(), BOTH.to_vec())]);
         }
@@ -231,7 +246,8 @@ mod tests {
     fn a_config_drive_is_named_by_the_directory_that_holds_openstack() {
         for (top, directory) in [("", "/"), ("/config-drive", "/config-drive")] {
             let file = |name: &str| format!("{top}/openstack/latest/{name}");
-            let volume = volume("X", &[&file("user_data"), &file("network_data.json"), &file("meta_data.json")]);
+            let volume =
+                volume("X", &[&file("user_data"), &file("network_data.json"), &file("meta_data.json")]);
             let roles = vec![Role::UserData, Role::MetaData, Role::NetworkConfig];
             assert_eq!(found(&volume), [(Source::ConfigDrive, directory.to_owned(), roles)]);
         }
@@ -253,7 +269,8 @@ mod tests {
         let mut volume = volume("cidata", &["/user_dat", "/meta_dat"]);
         volume.rock_ridge = false;
         assert_eq!(found(&volume), []);
-        volume.joliet = Some(Joliet { label: "cidata".into(), level: 3, tree: tree(&["/user-data", "/meta-data"]) });
+        volume.joliet =
+            Some(Joliet { label: "cidata".into(), level: 3, tree: tree(&["/user-data", "/meta-data"]) });
         assert_eq!(found(&volume).len(), 1);
     }
 

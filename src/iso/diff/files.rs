@@ -108,7 +108,8 @@ struct Contents<'i> {
 impl Contents<'_> {
     /// Whether two files hold the same; `None` if too much was read already.
     fn are_same(&mut self, a: &Entry, b: &Entry) -> io::Result<Option<bool>> {
-        let length = |entry: &Entry| entry.extents.iter().fold(0_u64, |sum, it| sum.saturating_add(it.length));
+        let length =
+            |entry: &Entry| entry.extents.iter().fold(0_u64, |sum, it| sum.saturating_add(it.length));
         let (left, right) = (length(a), length(b));
         if left != right {
             return Ok(Some(false));

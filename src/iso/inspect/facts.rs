@@ -134,7 +134,12 @@ impl std::fmt::Debug for SeedFileFacts {
 impl VolumeFacts {
     pub fn new(volume: &Volume) -> Self {
         let of = |is_directory: bool| {
-            volume.tree.entries.values().filter(|entry| (entry.kind == Kind::Directory) == is_directory).count()
+            volume
+                .tree
+                .entries
+                .values()
+                .filter(|entry| (entry.kind == Kind::Directory) == is_directory)
+                .count()
         };
         Self {
             label: volume.label.clone(),

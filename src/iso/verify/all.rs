@@ -65,7 +65,10 @@ fn digits(given: &str, algorithm: Algorithm) -> Result<String> {
         true => Ok(given.to_ascii_lowercase()),
         false => {
             let (name, digits) = (algorithm.name(), algorithm.digits());
-            Err(Error::new(ErrorKind::Usage, format!("{given:?} is no {name} checksum of {digits} hexadecimal digits")))
+            Err(Error::new(
+                ErrorKind::Usage,
+                format!("{given:?} is no {name} checksum of {digits} hexadecimal digits"),
+            ))
         }
     }
 }
@@ -109,7 +112,8 @@ impl Verification {
     pub fn failure(&self) -> Option<Error> {
         let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
         let warnings = self.findings.len() - errors;
-        let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let plural =
+            |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let more = match self.more_findings {
             0 => String::new(),
             more => format!(", {more} more"),

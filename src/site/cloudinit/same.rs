@@ -69,9 +69,15 @@ mod tests {
         let json = br#"{"networks": [], "links": [{"id": "a", "up": true, "vlan_mac_address": null, "mtu": "1500"}]}"#;
         assert!(is_same_value(yaml, json));
         assert!(!is_same_value(yaml, &json[..json.len() - 1]));
-        assert!(!is_same_value(yaml, &String::from_utf8_lossy(json).replace("\"1500\"", "1500").into_bytes()));
+        assert!(!is_same_value(
+            yaml,
+            &String::from_utf8_lossy(json).replace("\"1500\"", "1500").into_bytes()
+        ));
         assert!(!is_same_value(b"a: [", b"a: ["));
-        assert!(is_same_value(b"a: 52:54:00:12:34:56\nb: 1_000\nc: 0o17", br#"{"a": 1, "b": 1000, "c": "0o17"}"#));
+        assert!(is_same_value(
+            b"a: 52:54:00:12:34:56\nb: 1_000\nc: 0o17",
+            br#"{"a": 1, "b": 1000, "c": "0o17"}"#
+        ));
         assert!(!is_same_value(b"a: 100", br#"{"a": 200}"#));
         assert!(!is_same_value(b"a: 1", br#"{"a": 1, "b": 2}"#));
     }

@@ -29,7 +29,9 @@ impl Volume {
             || journal.outputs.names().any(taken)
             || journal.older.contains(&to)
         {
-            return Err(Error::new(ErrorKind::Output, "another file of this run has that name").context(doing()));
+            return Err(
+                Error::new(ErrorKind::Output, "another file of this run has that name").context(doing())
+            );
         }
         let there = self.directory.stat(&to).doing(ErrorKind::Output, doing)?;
         if there.is_some_and(|stat| !is_regular(&stat)) {

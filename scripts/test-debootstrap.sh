@@ -29,7 +29,7 @@ tar -tf /tmp/essential.tar | grep -c .
 debootstrap --variant=minbase "$suite" /tmp/minbase "$mirror" >/tmp/log 2>&1 || { tail -n 30 /tmp/log /tmp/minbase/debootstrap/debootstrap.log; exit 1; }
 chroot /tmp/minbase dpkg --audit
 chroot /tmp/minbase apt-get --version
-mkdir /tmp/medium && head -c 2048 /dev/zero >/tmp/medium/boot.img
+mkdir /tmp/medium && printf "\353\376" >/tmp/medium/boot.img && truncate -s 2048 /tmp/medium/boot.img
 xorriso -as mkisofs -b boot.img -no-emul-boot -boot-load-size 4 -o /config/out.iso /tmp/medium
 echo "bootImagePath: $(sed -n 's/^ *volume: *"\?\([^:]*\):.*/\1/p' "$BUILDER_CONFIG")/out.iso" >/config/output-metadata.yaml
 BUILDER

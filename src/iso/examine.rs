@@ -9,6 +9,9 @@ use super::image::Image;
 use super::volume::{self, Volume};
 use crate::error::{Error, ErrorKind};
 
+/// That nothing starts from it; [`boot::read`] says so of an image that has a boot record.
+const NO_BOOT_ENTRY: &str = "no-boot-entry";
+
 /// The image as it was understood.
 #[derive(Clone, Debug)]
 pub struct Examined {
@@ -41,12 +44,13 @@ pub fn no_image() -> Error {
 
 impl Examined {
     fn judge_boot(&mut self) {
-        if !self.boot.entries.is_empty() {
+        let is_told = self.findings.list().iter().any(|finding| finding.code == NO_BOOT_ENTRY);
+        if !self.boot.entries.is_empty() || is_told {
             return;
         }
         match self.volume {
             Some(_) => self.findings.error(
-                "no-boot-entry",
+                NO_BOOT_ENTRY,
                 None,
                 "no firmware can start it: there is neither an El Torito boot record nor a boot sector nor an EFI system partition",
             ),

@@ -13,30 +13,20 @@ const CLOUD_CONFIG: (&str, &str) = ("cc:", "end_cc");
 /// The command line with `(hidden)` for values of keys that look like passwords or tokens, for credentials in
 /// URLs, and for cloud-config; the rest as it is.
 pub fn redacted(line: &str) -> String {
-    let mut text = String::new();
-    let mut in_cloud_config = false;
-    for (blank, word) in words(line) {
-        if in_cloud_config && !word.ends_with(CLOUD_CONFIG.1) {
-            continue;
-        }
-        text += blank;
-        match word {
-            _ if in_cloud_config => {
-                text += &format!("{HIDDEN} {}", CLOUD_CONFIG.1);
-                in_cloud_config = false;
-            }
-            word if word.starts_with(CLOUD_CONFIG.0) => {
-                text += CLOUD_CONFIG.0;
-                in_cloud_config = true;
-            }
-            word => text += &parameter(word),
-        }
-    }
-    if in_cloud_config { text + HIDDEN } else { text }
+    let (begin, end) = CLOUD_CONFIG;
+    let is_begin = |at: usize| line[..at].is_empty() || line[..at].ends_with(char::is_whitespace);
+    let Some((at, _)) = line.match_indices(begin).find(|(at, _)| is_begin(*at)) else { return words(line) };
+    let after = line[at..].split_once(end).map(|(_, after)| format!(" {end}{}", redacted(after)));
+    format!("{}{begin} {HIDDEN}{}", words(&line[..at]), after.unwrap_or_default())
+}
+
+/// Each word by itself.
+fn words(line: &str) -> String {
+    split(line).iter().map(|(blank, word)| format!("{blank}{}", parameter(word))).collect()
 }
 
 /// Words with the blanks before them; within double quotes blanks are the word's (`lib/cmdline.c`, `next_arg`).
-fn words(line: &str) -> Vec<(&str, &str)> {
+fn split(line: &str) -> Vec<(&str, &str)> {
     let (mut found, mut rest) = (Vec::new(), line);
     while !rest.is_empty() {
         let begin = rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len());
@@ -117,8 +107,9 @@ mod tests {
             ),
             ("passwd/root-password=x", "passwd/root-password=(hidden)"),
             ("systemd.set_credential=a:b", "systemd.set_credential=(hidden)"),
-            ("quiet cc: {a: b c} end_cc splash", "quiet cc:(hidden) end_cc splash"),
-            ("quiet cc: a", "quiet cc:(hidden)"),
+            ("quiet cc: {a: b c} end_cc splash", "quiet cc: (hidden) end_cc splash"),
+            ("quiet cc: a", "quiet cc: (hidden)"),
+            ("cc:aend_cc cc: b end_cc acc:1", "cc: (hidden) end_cc cc: (hidden) end_cc acc:1"),
             ("password= token", "password= token"),
             ("pass=é root=é", "pass=(hidden) root=é"),
         ] {

@@ -7,7 +7,7 @@ packages=(gcc libc6-dev file python3 mmdebstrap squashfs-tools zstd mtools grub-
 case ${1:-} in
   demo) ;;
   test) packages+=(docker-registry docker.io skopeo umoci runc busybox-static xorriso qemu-system-x86 ovmf shellcheck python3-yaml libglib2.0-0 strace
-    python3-jsonschema python3-jinja2 python3-configobj python3-oauthlib python3-jsonpatch python3-requests) ;;
+    python3-jsonschema python3-jinja2 python3-configobj python3-oauthlib python3-jsonpatch python3-requests fdisk gdisk dosfstools) ;;
   bench) packages+=(docker-registry e2fsprogs gzip time openssl runc skopeo umoci podman charliecloud python3-lark docker.io) ;;
   *) echo "usage: setup.sh demo|test|bench" >&2 && exit 2 ;;
 esac
@@ -26,7 +26,8 @@ unpack() {
   mv "$into.part" "$into"
 }
 finish() {
-  [[ $1 != test ]] || { unpack cloud-init cloud-init && unpack netplan netplan.io libnetplan0; }
+  [[ $1 != test ]] || { unpack cloud-init cloud-init && unpack netplan netplan.io libnetplan0 &&
+    unpack loaders isolinux syslinux-common shim-signed grub-efi-amd64-signed ipxe memtest86+ grub-rescue-pc; }
   exit
 }
 [[ ${#missing[@]} != 0 ]] || finish "$1"

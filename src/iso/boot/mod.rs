@@ -1,7 +1,20 @@
 //! What firmware finds: El Torito, boot sectors and partitions, the EFI system partition, and the menus of the
 //! boot loaders with their kernels' command lines.
 
+mod cd;
+mod eltorito;
+mod esp;
+mod fat;
+mod gpt;
+mod loader;
+mod mbr;
+mod menu;
+mod pe;
+mod systems;
+
 use std::io;
+
+use systems::Systems;
 
 use super::finding::Findings;
 use super::image::{Extent, Image};
@@ -39,7 +52,8 @@ pub struct BootEntry {
     pub extent: Extent,
     /// Which loader was recognised, and by what: `GRUB 2`, `ISOLINUX`, `shim, GRUB 2`; `None` if none was.
     pub loader: Option<String>,
-    /// The files of an EFI system partition that firmware looks for: `/EFI/BOOT/BOOTX64.EFI`.
+    /// The files of an EFI system partition that firmware looks for, `/EFI/BOOT/BOOTX64.EFI`, and what shim
+    /// starts next.
     pub efi: Vec<EfiFile>,
 }
 
@@ -85,8 +99,60 @@ pub struct MenuEntry {
     pub default: bool,
 }
 
-/// Reads all of it. What is damaged, or leads nowhere, is among the findings.
+/// Reads all of it. What is damaged, or leads nowhere, is among the findings; an image with no boot record
+/// at all has no entries, and no finding.
 pub fn read(image: &Image, volume: Option<&Volume>, findings: &mut Findings) -> io::Result<Boot> {
-    let _ = (image, volume, findings);
-    Ok(Boot::default())
+    let catalog = eltorito::read(image, findings)?;
+    let mbr = mbr::read(image, findings)?;
+    let gpt = gpt::read(image, mbr.protective, findings)?;
+    let mut entries = Vec::new();
+    let mut systems = Systems::default();
+    for entry in catalog.iter().flatten() {
+        entries.extend(match entry.firmware {
+            Firmware::Bios => cd::read(image, volume, entry, findings)?,
+            Firmware::Uefi => systems.cd(image, entry, findings)?,
+        });
+    }
+    entries.extend(mbr.entry);
+    let partitions: Vec<_> = mbr.partitions.into_iter().chain(gpt.unwrap_or_default().partitions).collect();
+    if mbr.file_system {
+        entries.extend(systems.whole(image, findings)?);
+    }
+    entries.extend(systems.disk(image, &partitions, findings)?);
+    if catalog.is_some() && entries.is_empty() {
+        findings.error("no-boot-entry", None, "the image has a boot record, but nothing that starts");
+    }
+    let menu = menus(image, volume, &systems, findings)?;
+    Ok(Boot { entries, partitions, menu })
+}
+
+fn menus(
+    image: &Image,
+    volume: Option<&Volume>,
+    systems: &Systems,
+    findings: &mut Findings,
+) -> io::Result<Vec<MenuEntry>> {
+    let volume = volume.map(|volume| menu::Place { image, tree: &volume.tree, prefix: "" });
+    let systems = systems.read.iter().map(|esp| menu::Place { image, tree: &esp.tree, prefix: "efi:" });
+    menu::read(&volume.into_iter().chain(systems).collect::<Vec<_>>(), findings)
+}
+
+/// As much of an extent as the image has.
+fn within(image: &Image, extent: Extent) -> io::Result<Vec<u8>> {
+    let left = image.size.saturating_sub(extent.offset);
+    let extent = Extent { length: extent.length.min(left), ..extent };
+    Ok(image.extent(extent, extent.length)?.unwrap_or_default())
+}
+
+/// At most so many bytes of a file, from `offset` on; fewer where it ends.
+fn contents(image: &Image, extents: &[Extent], offset: u64, most: u64) -> io::Result<Vec<u8>> {
+    let (mut skipped, mut bytes) = (offset, Vec::new());
+    for extent in extents {
+        let skip = skipped.min(extent.length);
+        skipped -= skip;
+        let length = (extent.length - skip).min(most - bytes.len() as u64);
+        let offset = extent.offset.saturating_add(skip);
+        bytes.extend(within(image, Extent { offset, length })?);
+    }
+    Ok(bytes)
 }

@@ -1,0 +1,271 @@
+//! GUID partition tables (UEFI 2.10, 5.3).
+
+use std::io;
+
+use super::{Partition, Scheme};
+use crate::iso::finding::Findings;
+use crate::iso::image::{Extent, Image, u16_le, u32_le, u64_le};
+
+const SIGNATURE: &[u8] = b"EFI PART";
+/// Disks with large sectors have their header in the second of those.
+const SECTORS: [u64; 2] = [512, 4096];
+/// Of an array of entries, in bytes; real ones have 16 KiB.
+const MOST: u64 = 1 << 20;
+
+/// A table that is there, whole or not.
+#[derive(Debug, Default)]
+pub(super) struct Gpt {
+    pub partitions: Vec<Partition>,
+}
+
+/// One of the two headers (UEFI, table 5.5).
+#[derive(Clone, Debug)]
+struct Header {
+    what: &'static str,
+    /// In bytes from the image's start.
+    at: u64,
+    /// Of this disk, in bytes.
+    sector: u64,
+    own: u64,
+    other: u64,
+    first: u64,
+    last: u64,
+    disk: [u8; 16],
+    entries: u64,
+    count: u32,
+    size: u32,
+    entries_sum: u32,
+}
+
+/// `protected`: the MBR says that there is one. `None` if there is none.
+pub(super) fn read(image: &Image, protected: bool, findings: &mut Findings) -> io::Result<Option<Gpt>> {
+    let mut found = None;
+    for sector in SECTORS {
+        if found.is_none() && image.bytes::<8>(sector)?.is_some_and(|bytes| bytes == SIGNATURE) {
+            found = Some(sector);
+        }
+    }
+    let Some(sector) = found else {
+        check_missing(image, protected, findings)?;
+        return Ok(None);
+    };
+    let Some(primary) = header(image, "primary", sector, sector, findings)? else {
+        return Ok(Some(Gpt::default()));
+    };
+    if !protected {
+        let message = "the MBR does not protect the GPT; UEFI goes by the MBR's partitions";
+        findings.warning("gpt-unprotected", sector, message);
+    }
+    let Some(entries) = entries(image, &primary, findings)? else { return Ok(Some(Gpt::default())) };
+    backup(image, &primary, &entries, findings)?;
+    Ok(Some(Gpt { partitions: partitions(image, &primary, &entries, findings) }))
+}
+
+/// The copy in the last sector tells that the first one was there once.
+fn check_missing(image: &Image, protected: bool, findings: &mut Findings) -> io::Result<()> {
+    let last = (image.size / 512).saturating_sub(1) * 512;
+    let copy = image.bytes::<8>(last)?.is_some_and(|bytes| bytes == SIGNATURE);
+    if protected || copy {
+        findings.error("gpt-missing", 512, "the GPT, which the MBR or its copy tells of, is not there");
+    }
+    Ok(())
+}
+
+/// The header at `at`, if it can be followed; what is wrong with it otherwise is a finding too.
+fn header(
+    image: &Image,
+    what: &'static str,
+    at: u64,
+    sector: u64,
+    findings: &mut Findings,
+) -> io::Result<Option<Header>> {
+    let bytes = image.extent(Extent { offset: at, length: sector }, sector)?;
+    let Some(mut bytes) = bytes.filter(|bytes| bytes.starts_with(SIGNATURE)) else {
+        findings.error("gpt-header-missing", at, format!("the {what} GPT header is not where it should be"));
+        return Ok(None);
+    };
+    let length = u32_le(&bytes[12..16]) as usize;
+    let sum = u32_le(&bytes[16..20]);
+    bytes[16..20].fill(0);
+    match bytes.get(..length).filter(|_| length >= 92) {
+        Some(header) if crc32(header) == sum => {}
+        Some(_) => {
+            findings.error(
+                "gpt-header-crc",
+                at,
+                format!("the {what} GPT header is damaged: its CRC differs"),
+            );
+        }
+        None => {
+            findings.error("gpt-header-size", at, format!("the {what} GPT header has {length} bytes"));
+        }
+    }
+    let header = Header::new(what, at, sector, &bytes);
+    header.check(&bytes, findings);
+    Ok(Some(header))
+}
+
+impl Header {
+    fn new(what: &'static str, at: u64, sector: u64, bytes: &[u8]) -> Self {
+        let mut disk = [0; 16];
+        disk.copy_from_slice(&bytes[56..72]);
+        let number = |at: usize| u64_le(&bytes[at..at + 8]);
+        Self {
+            what,
+            at,
+            sector,
+            own: number(24),
+            other: number(32),
+            first: number(40),
+            last: number(48),
+            disk,
+            entries: number(72),
+            count: u32_le(&bytes[80..84]),
+            size: u32_le(&bytes[84..88]),
+            entries_sum: u32_le(&bytes[88..92]),
+        }
+    }
+
+    fn check(&self, bytes: &[u8], findings: &mut Findings) {
+        if bytes[8..12] != [0, 0, 1, 0] || bytes[20..24] != [0; 4] {
+            let message = format!("the {} GPT header is of an unknown revision", self.what);
+            findings.error("gpt-revision", self.at, message);
+        }
+        if self.own.checked_mul(self.sector) != Some(self.at) {
+            let message =
+                format!("the {} GPT header is not in the sector that it names, {}", self.what, self.own);
+            findings.error("gpt-header-place", self.at, message);
+        }
+        if self.first > self.last {
+            let message =
+                format!("the {} GPT claims usable sectors {} to {}", self.what, self.first, self.last);
+            findings.error("gpt-usable", self.at, message);
+        }
+    }
+}
+
+/// The array of entries (UEFI, table 5.6), if it can be had.
+fn entries(image: &Image, header: &Header, findings: &mut Findings) -> io::Result<Option<Vec<u8>>> {
+    let length = u64::from(header.count) * u64::from(header.size);
+    let sane = header.size >= 128 && header.size.is_power_of_two() && length <= MOST;
+    let offset = header.entries.checked_mul(header.sector).filter(|_| sane);
+    let bytes = match offset {
+        Some(offset) => image.extent(Extent { offset, length }, MOST)?,
+        None => None,
+    };
+    match &bytes {
+        None => {
+            let message = format!(
+                "the {} GPT has {} entries of {} bytes in sector {}, which is impossible or outside the image",
+                header.what, header.count, header.size, header.entries
+            );
+            findings.error("gpt-entries", header.at, message);
+        }
+        Some(bytes) if crc32(bytes) != header.entries_sum => {
+            let message = format!("the {} GPT's entries are damaged: their CRC differs", header.what);
+            findings.error("gpt-entries-crc", offset, message);
+        }
+        Some(_) => {}
+    }
+    Ok(bytes)
+}
+
+/// UEFI, 5.3.2: the copy is in the last sector, and equal but for its places.
+fn backup(image: &Image, primary: &Header, entries: &[u8], findings: &mut Findings) -> io::Result<()> {
+    let Some(at) = primary.other.checked_mul(primary.sector).filter(|at| *at < image.size) else {
+        let message = format!(
+            "the copy of the GPT is in sector {}, behind the image's end: it is truncated",
+            primary.other
+        );
+        findings.error("gpt-backup-outside", primary.at, message);
+        return Ok(());
+    };
+    if primary.other != (image.size / primary.sector).saturating_sub(1) {
+        let message = format!("the copy of the GPT is in sector {}, not the last one", primary.other);
+        findings.warning("gpt-backup-place", at, message);
+    }
+    let Some(copy) = header(image, "backup", at, primary.sector, findings)? else { return Ok(()) };
+    let copied = self::entries(image, &copy, findings)?;
+    let fields = |header: &Header| (header.first, header.last, header.disk, header.count, header.size);
+    if copy.other != primary.own
+        || fields(&copy) != fields(primary)
+        || copied.is_some_and(|copied| copied != entries)
+    {
+        findings.error("gpt-copies", at, "the two GPTs differ");
+    }
+    Ok(())
+}
+
+fn partitions(image: &Image, header: &Header, entries: &[u8], findings: &mut Findings) -> Vec<Partition> {
+    let mut partitions = Vec::new();
+    let size = header.size as usize;
+    let offset = header.entries.saturating_mul(header.sector);
+    for (number, entry) in (1..).zip(entries.chunks_exact(size)).filter(|(_, entry)| entry[..16] != [0; 16]) {
+        let at = offset.saturating_add(u64::from(number - 1) * size as u64);
+        let (first, last) = (u64_le(&entry[32..40]), u64_le(&entry[40..48]));
+        if first > last || first < header.first || last > header.last {
+            let message = format!(
+                "GPT partition {number} is sectors {first} to {last}, of which only {} to {} are usable",
+                header.first, header.last
+            );
+            findings.error("gpt-partition", at, message);
+        }
+        let Some(extent) = sectors(first, last, header.sector).filter(|_| first <= last) else { continue };
+        if extent.end().is_none_or(|end| end > image.size) {
+            let message = format!(
+                "GPT partition {number} ends in sector {last}, behind the image's end: it is truncated"
+            );
+            findings.error("partition-outside", at, message);
+        }
+        partitions.push(Partition {
+            scheme: Scheme::Gpt,
+            number,
+            extent,
+            kind: guid(&entry[..16]),
+            name: name(&entry[56..128]),
+            active: entry[48] & 4 != 0,
+        });
+    }
+    overlaps(&partitions, offset, findings);
+    partitions
+}
+
+fn sectors(first: u64, last: u64, sector: u64) -> Option<Extent> {
+    let length = last.checked_sub(first)?.checked_add(1)?.checked_mul(sector)?;
+    Some(Extent { offset: first.checked_mul(sector)?, length })
+}
+
+fn overlaps(partitions: &[Partition], at: u64, findings: &mut Findings) {
+    let mut sorted: Vec<_> = partitions.iter().collect();
+    sorted.sort_by_key(|partition| partition.extent);
+    let touch = |pair: &&[&Partition]| pair[0].extent.end().is_none_or(|end| end > pair[1].extent.offset);
+    for pair in sorted.windows(2).filter(touch) {
+        let message = format!("GPT partitions {} and {} overlap", pair[0].number, pair[1].number);
+        findings.error("partitions-overlap", at, message);
+    }
+}
+
+/// UTF-16, up to the first zero (UEFI, table 5.6).
+fn name(bytes: &[u8]) -> String {
+    let units: Vec<_> = bytes.chunks_exact(2).map(u16_le).take_while(|unit| *unit != 0).collect();
+    String::from_utf16_lossy(&units)
+}
+
+/// UEFI, appendix A: the first three parts are numbers, little-endian.
+fn guid(bytes: &[u8]) -> String {
+    let tail: String = bytes[10..16].iter().map(|byte| format!("{byte:02X}")).collect();
+    format!(
+        "{:08X}-{:04X}-{:04X}-{:02X}{:02X}-{tail}",
+        u32_le(&bytes[..4]),
+        u16_le(&bytes[4..6]),
+        u16_le(&bytes[6..8]),
+        bytes[8],
+        bytes[9]
+    )
+}
+
+/// The CRC of Ethernet, bit by bit: there are some ten KiB.
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |sum: u32| if sum & 1 == 0 { sum >> 1 } else { sum >> 1 ^ 0xedb8_8320 };
+    !bytes.iter().fold(!0, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| bit(sum)))
+}

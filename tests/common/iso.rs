@@ -42,7 +42,7 @@ pub struct Iso {
 impl Iso {
     pub fn small() -> Self {
         let rock = |name: &str, mode: u32| [px(mode), nm(name)].concat();
-        let own = |mode| px(0o040_000 | mode);
+        let own = |mode: u32| px(0o040_000 | mode);
         let er = entry(b"ER", &[&[10, 0, 0, 1], b"RRIP_1991A".as_slice()].concat());
         let first =
             [entry(b"SP", &[0xbe, 0xef, 0]), own(0o755), ce(CONTINUATION, 0, er.len() as u32)].concat();

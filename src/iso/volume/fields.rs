@@ -11,7 +11,7 @@ pub(super) struct Fields<'a> {
     pub offset: u64,
 }
 
-impl<'a> Fields<'a> {
+impl Fields<'_> {
     /// The eight bytes at `at`, which have to be there: ECMA-119, 7.3.3. Where the halves disagree it is the
     /// little-endian one, which Linux reads.
     pub fn both32(self, at: usize, name: &str, about: &mut About<'_>) -> u32 {

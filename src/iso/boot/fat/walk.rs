@@ -152,7 +152,7 @@ impl Walk<'_> {
     }
 
     fn insert(&mut self, path: String, kind: Kind, extents: Vec<Extent>, record: u64) {
-        let entry = Entry { kind, extents, mode: None, uid: None, gid: None, record };
+        let entry = Entry { kind, extents, mode: None, uid: None, gid: None, uncompressed: None, record };
         self.tree.entries.insert(path, entry);
     }
 }

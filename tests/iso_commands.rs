@@ -149,8 +149,8 @@ fn checksums_that_are_none_are_refused() {
     for (arguments, part) in [
         (["--md5", "12"], "\"12\" is no md5 checksum of 32 hexadecimal digits"),
         (["--sha256", "x"], "64 hexadecimal digits"),
-        (["--metadata", "missing.yaml"], "missing.yaml: No such file"),
-        (["--metadata", "site.iso"], "metadata site.iso"),
+        (["--metadata", "missing.yaml"], "reading checksums from missing.yaml: opening it: No such file"),
+        (["--metadata", "site.iso"], "reading checksums from site.iso: "),
     ] {
         let output = iso(medium.path(), &[&["verify", "site.iso"][..], &arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));

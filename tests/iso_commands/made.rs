@@ -39,7 +39,7 @@ pub fn size(bytes: u64) -> String {
 
 /// What the kernel's own header has (Documentation/arch/x86/boot.rst).
 fn kernel() -> Vec<u8> {
-    let mut kernel = vec![0x90; 4096];
+    let mut kernel = vec![0; 4096];
     kernel[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
     kernel[0x202..0x206].copy_from_slice(b"HdrS");
     kernel

@@ -7,7 +7,7 @@ use md5::Md5;
 use sha2::Sha256;
 
 use super::{metadata, outputs};
-use crate::error::{Doing, ErrorKind, Result};
+use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// Hexadecimal, lower case; of the whole image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,13 +20,14 @@ pub struct GivenSums {
 ///
 /// Errors: [`ErrorKind::Usage`], since it is the user who names the file.
 pub fn given_sums(path: &Path) -> Result<GivenSums> {
+    let doing = || format!("reading checksums from {}", path.display());
     let read = || {
-        let doing = || format!("opening metadata {}", path.display());
-        let metadata = metadata::parse(&mut File::open(path).doing(ErrorKind::Usage, doing)?, path)?;
+        let mut file = File::open(path).doing(ErrorKind::Usage, || "opening it".into())?;
+        let metadata = metadata::parse(&mut file, path)?;
         Ok(GivenSums {
             md5: outputs::wanted::<Md5>(metadata.md5.as_deref(), "md5sum")?,
             sha256: outputs::wanted::<Sha256>(metadata.sha256.as_deref(), "sha256sum")?,
         })
     };
-    read().map_err(|error: crate::error::Error| error.of_kind(ErrorKind::Usage))
+    read().map_err(|error: Error| error.of_kind(ErrorKind::Usage).context(doing()))
 }

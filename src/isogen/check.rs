@@ -17,6 +17,19 @@ use crate::site::volume::{Input, Volume};
 /// with up to six (RFC 8259, 7).
 const LARGEST: u64 = 8 << 20;
 
+/// With these nothing starts, whoever made the image.
+const FATAL: [&str; 9] = [
+    "boot-image-empty",
+    "boot-image-outside",
+    "catalog-header",
+    "catalog-outside",
+    "el-torito-checksum",
+    "extent-beyond-image",
+    "no-boot-entry",
+    "no-primary-descriptor",
+    "truncated",
+];
+
 /// Whose layout of the medium it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Builder {
@@ -64,7 +77,7 @@ pub(super) fn reject(error: Error, volume: &Volume, run_dir: &Path, image: &Path
 fn examined(image: &Image, builder: Builder, inputs: &[Input]) -> Result<()> {
     let reading = || "reading it".to_owned();
     let examined = examine(image).doing(ErrorKind::Output, reading)?.ok_or_else(no_image)?;
-    judge(&examined)?;
+    judge(&examined, builder)?;
     // the inputs of `super::site::staging`, in its order
     let [user_data, network_config, meta_data, ..] = inputs else { return Ok(()) };
     let data = Data {
@@ -87,13 +100,16 @@ fn examined(image: &Image, builder: Builder, inputs: &[Input]) -> Result<()> {
     }
 }
 
-/// Errors of the image end the run, warnings are told.
-fn judge(examined: &Examined) -> Result<()> {
-    let findings = examined.findings.list();
-    let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) =
-        findings.iter().partition(|finding| finding.severity == Severity::Error);
+/// Errors of the image end the run, warnings are told. What a builder that is not ours does in its own way may
+/// boot all the same: there only what no firmware can get past ends the run.
+fn judge(examined: &Examined, builder: Builder) -> Result<()> {
+    let ends = |finding: &&Finding| {
+        let is_error = finding.severity == Severity::Error;
+        is_error && (builder == Builder::Reference || FATAL.contains(&finding.code))
+    };
+    let (errors, others): (Vec<&Finding>, Vec<&Finding>) = examined.findings.list().iter().partition(ends);
     if errors.is_empty() {
-        warnings.iter().for_each(|warning| tracing::warn!("image: {}", fault(warning)));
+        others.iter().for_each(|finding| tracing::warn!("the image: {}", fault(finding)));
         return Ok(());
     }
     let faults = errors.into_iter().map(fault).collect();

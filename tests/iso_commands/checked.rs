@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::common::image::{Built, Entry, Layout};
 use super::common::site::{BUILD, SECRET, Site, builder, iso, stderr, stdout};
+use super::hostile;
 use super::made::Medium;
 
 /// The name by which the reference builder is known.
@@ -90,6 +91,19 @@ fn an_image_that_nothing_starts_is_kept_as_rejected_and_the_older_one_put_back()
     site.load(&leaving(&iso()));
     site.succeed(&[]);
     assert_eq!(site.names(), ["out.iso", "out.iso.rejected", "output-metadata.yaml"]);
+}
+
+#[test]
+fn what_others_do_in_their_own_way_is_a_warning_and_of_the_reference_builder_an_error() {
+    let strange = hostile::looping();
+    let site = Site::with_image(&leaving(&strange));
+    let output = site.succeed(&[]);
+    assert!(stderr(&output).contains("warning: the image: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("[directory-loop]"), "{}", stderr(&output));
+    reference(&site, &strange);
+    let output = site.run(&[]);
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+    assert!(stderr(&output).contains("it is damaged or does not boot"), "{}", stderr(&output));
 }
 
 #[test]

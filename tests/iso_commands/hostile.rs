@@ -36,16 +36,20 @@ fn a_truncated_image_is_never_good() {
     }
 }
 
-#[test]
-fn a_directory_in_itself_is_found_and_not_followed_for_ever() {
-    let directory = tempfile::tempdir().unwrap();
+/// The smallest image, with a directory that is the root again.
+pub fn looping() -> Vec<u8> {
     let mut image = bootable::smallest();
     let root = 21 * 2048;
-    // a third record, of a directory that is the root again
     let mut record = image[root..root + 34].to_vec();
     record[33] = b'A';
     image[root + 68..root + 102].copy_from_slice(&record);
-    fs::write(directory.path().join("loop.iso"), &image).unwrap();
+    image
+}
+
+#[test]
+fn a_directory_in_itself_is_found_and_not_followed_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("loop.iso"), looping()).unwrap();
     let began = Instant::now();
     let it = document(directory.path(), &["verify", "loop.iso"], 7);
     assert!(codes(&it).contains(&"directory-loop"), "{it}");

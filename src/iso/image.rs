@@ -49,6 +49,10 @@ impl Image {
 
     /// The `N` bytes at `offset`; `None` if the image ends before.
     pub fn bytes<const N: usize>(&self, offset: u64) -> io::Result<Option<[u8; N]>> {
+        // pread refuses offsets that are no `off_t` instead of finding nothing there
+        if offset > self.size {
+            return Ok(None);
+        }
         let mut bytes = [0; N];
         match self.file.read_exact_at(&mut bytes, offset) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),

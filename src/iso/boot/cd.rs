@@ -128,3 +128,89 @@ fn file_at(volume: &Volume, offset: u64) -> Option<u64> {
 fn summed(bytes: &[u8]) -> u32 {
     bytes.chunks(4).fold(0, |sum: u32, word| sum.wrapping_add(u32_le(word)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{codes, has, image, put};
+    use super::*;
+    use crate::iso::finding::Severity::{Error, Warning};
+
+    /// Sector 8 has what calls itself GRUB's, 5000 bytes long.
+    fn bytes() -> Vec<u8> {
+        let mut bytes = vec![0; 16 * 2048];
+        put(&mut bytes, 16384, &[0xe8; 64]);
+        put(&mut bytes, 16384 + 100, b"no boot info\0cdrom read fails\0");
+        put(&mut bytes, 16384 + 4996, &[1, 2, 3, 4]);
+        let sum = summed(&bytes[16384 + 64..16384 + 5000]);
+        for (at, number) in [(8, 16), (12, 8), (16, 5000), (20, sum)] {
+            put(&mut bytes, 16384 + at, &u32::to_le_bytes(number));
+        }
+        bytes
+    }
+
+    fn entry() -> CatalogEntry {
+        CatalogEntry {
+            number: 1,
+            firmware: Firmware::Bios,
+            emulation: Emulation::None,
+            load_segment: 0,
+            sectors: 4,
+            offset: 16384,
+            record: 77,
+        }
+    }
+
+    fn found(bytes: &[u8], entry: CatalogEntry) -> (Option<BootEntry>, Findings) {
+        let mut findings = Findings::default();
+        (read(&image(bytes), None, &entry, &mut findings).unwrap(), findings)
+    }
+
+    #[test]
+    fn grub_is_recognised_and_summed_up() {
+        let (found, findings) = found(&bytes(), entry());
+        let found = found.unwrap();
+        assert_eq!(codes(&findings), [] as [&str; 0]);
+        assert_eq!((found.loader.as_deref(), found.via.as_str()), (Some("GRUB 2"), "El Torito entry 1"));
+        assert_eq!(found.extent, Extent { offset: 16384, length: 2048 });
+    }
+
+    #[test]
+    fn an_entry_that_cannot_load_is_an_error() {
+        for (entry, code, part) in [
+            (
+                CatalogEntry { offset: 15 << 11, sectors: 5, ..entry() },
+                "boot-image-outside",
+                "30720 to 33280",
+            ),
+            (CatalogEntry { offset: u64::MAX, ..entry() }, "boot-image-outside", "behind the image's end"),
+            (CatalogEntry { offset: 0, ..entry() }, "boot-image-empty", "entry 1 loads zeros"),
+            (CatalogEntry { sectors: 3, ..entry() }, "load-size", "loads 1536 bytes"),
+            (CatalogEntry { sectors: 0, ..entry() }, "load-size", "loads 0 bytes"),
+            (CatalogEntry { load_segment: 0x1000, ..entry() }, "load-segment", "to segment 0x1000 instead"),
+            (
+                CatalogEntry { emulation: Emulation::Floppy(1 << 20), ..entry() },
+                "boot-image-outside",
+                "16384",
+            ),
+        ] {
+            has(&found(&bytes(), entry).1, Error, code, part);
+        }
+        let unknown = CatalogEntry { load_segment: 0x1000, offset: 0, ..entry() };
+        has(&found(&bytes(), unknown).1, Warning, "load-segment", "to segment 0x1000");
+    }
+
+    #[test]
+    fn a_wrong_boot_info_table_is_an_error() {
+        for (at, new, code, part) in [
+            (8, 17_u8, "boot-info-table", "names sectors 17 and 8, not 16"),
+            (12, 9, "boot-info-table", "names sectors 16 and 9"),
+            (18, 1, "boot-info-length", "says 70536 bytes"),
+            (20, 1, "boot-info-checksum", "its sum differs"),
+            (4997, 9, "boot-info-checksum", "its sum differs"),
+        ] {
+            let mut bytes = bytes();
+            bytes[16384 + at] = new;
+            has(&found(&bytes, entry()).1, Error, code, part);
+        }
+    }
+}

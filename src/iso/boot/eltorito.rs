@@ -260,3 +260,100 @@ fn emulation(number: usize, block: &[u8], record: u64, findings: &mut Findings) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{codes, has, image, put};
+    use super::*;
+    use crate::iso::finding::Severity;
+
+    const CATALOG: usize = 20 * 2048;
+
+    /// A CD with an entry for BIOS and two sections, of which the first has an extension.
+    fn cd() -> Vec<u8> {
+        let mut bytes = vec![0; 64 * 2048];
+        put(&mut bytes, 16 * 2048, b"\x01CD001\x01");
+        put(&mut bytes, 17 * 2048, b"\x00CD001\x01EL TORITO SPECIFICATION");
+        bytes[17 * 2048 + 71] = 20;
+        put(&mut bytes, 18 * 2048, b"\xffCD001\x01");
+        let blocks: [&[u8]; 7] = [
+            &[1],
+            &[0x88, 0, 0, 0, 0, 0, 4, 0, 24],
+            &[0x90, 0, 1],
+            &[0x88, 0x20 | 2, 0xc0, 7, 0, 0, 1, 0, 25],
+            &[0x44],
+            &[0x91, 0xef, 1],
+            &[0x88, 0, 0, 0, 0, 0, 0x40, 0x0b, 26],
+        ];
+        blocks.iter().enumerate().for_each(|(number, block)| put(&mut bytes, CATALOG + number * 32, block));
+        put(&mut bytes, CATALOG + 28, &[0xaa, 0x55, 0x55, 0xaa]);
+        bytes
+    }
+
+    fn entries(bytes: &[u8]) -> (Vec<CatalogEntry>, Findings) {
+        let mut findings = Findings::default();
+        (read(&image(bytes), &mut findings).unwrap().unwrap_or_default(), findings)
+    }
+
+    #[test]
+    fn entries_of_all_sections_are_found_with_their_fields() {
+        let (found, findings) = entries(&cd());
+        assert_eq!(codes(&findings), [] as [&str; 0]);
+        let fields = found.iter().map(|entry| (entry.number, entry.firmware, entry.emulation, entry.offset));
+        let expected = [
+            (1, Firmware::Bios, Emulation::None, 24 * 2048),
+            (2, Firmware::Bios, Emulation::Floppy(1_474_560), 25 * 2048),
+            (3, Firmware::Uefi, Emulation::None, 26 * 2048),
+        ];
+        assert_eq!(fields.collect::<Vec<_>>(), expected);
+        assert_eq!((found[1].load_segment, found[2].sectors, found[0].record), (0x7c0, 2880, 40992));
+    }
+
+    #[test]
+    fn faults_of_the_catalog_are_named() {
+        use Severity::{Error, Warning};
+        let faults: &[(usize, &[u8], Severity, &str, &str)] = &[
+            (17 * 2048 + 7, b"X", Warning, "boot-record-unknown", "is not El Torito's"),
+            (17 * 2048 + 71, &[64], Error, "catalog-outside", "at byte 131072, behind the image's end"),
+            (CATALOG, &[2], Error, "catalog-header", "no boot catalog is where"),
+            (CATALOG + 30, &[0], Error, "catalog-header", "no boot catalog is where"),
+            (CATALOG + 4, b"x", Error, "el-torito-checksum", "sums up to 0x0078, not 0"),
+            (CATALOG + 32, &[0], Warning, "boot-entry-off", "entry 1 is marked as not bootable"),
+            (CATALOG + 32, &[0x77], Error, "boot-indicator", "neither bootable nor not: 0x77"),
+            (CATALOG + 33, &[5], Error, "boot-emulation", "unknown emulation, 5"),
+            (CATALOG + 33, &[0x40], Warning, "boot-flags", "asks for drivers"),
+            (CATALOG + 36, &[0x17], Warning, "boot-flags", "or a file system that it has not"),
+            (CATALOG + 33, &[0x20], Error, "catalog-extension", "entry 1 has no extension"),
+            (CATALOG + 64, &[0x91], Error, "catalog-section", "goes on behind its last section"),
+            (CATALOG + 64, &[0x11], Error, "catalog-section", "begins with 0x11"),
+            (CATALOG + 65, &[3], Warning, "boot-platform", "unknown platform, 0x03"),
+            (CATALOG + 160, &[0x90], Error, "catalog-section", "begins with 0x00"),
+            (CATALOG + 162, &[2], Error, "catalog-section", "claims 2 entries, entry 2 is empty"),
+            (CATALOG + 162, &[0], Warning, "catalog-section-empty", "has no entries"),
+        ];
+        for (at, new, severity, code, part) in faults {
+            let mut bytes = cd();
+            put(&mut bytes, *at, new);
+            has(&entries(&bytes).1, *severity, code, part);
+        }
+    }
+
+    #[test]
+    fn a_boot_record_elsewhere_is_found_with_a_warning() {
+        let mut bytes = cd();
+        bytes.copy_within(17 * 2048..18 * 2048, 18 * 2048);
+        put(&mut bytes, 17 * 2048, b"\x02CD001\x01");
+        let (found, findings) = entries(&bytes);
+        assert_eq!(found.len(), 3);
+        has(&findings, Severity::Warning, "boot-record-place", "in sector 18; firmware looks in 17");
+    }
+
+    #[test]
+    fn a_catalog_full_of_sections_ends() {
+        let mut bytes = cd();
+        let end = bytes.len();
+        bytes[CATALOG + 64..end].fill(0x90);
+        let (_, findings) = entries(&bytes);
+        assert!(!findings.list().is_empty());
+    }
+}

@@ -269,3 +269,151 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
     let bit = |sum: u32| if sum & 1 == 0 { sum >> 1 } else { sum >> 1 ^ 0xedb8_8320 };
     !bytes.iter().fold(!0, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| bit(sum)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{codes, has, image, put};
+    use super::*;
+    use crate::iso::finding::Severity::{self, Error, Warning};
+
+    const SYSTEM: [u8; 16] =
+        [0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b];
+    /// Sectors of the disk, of which the copy takes the last three.
+    const ALL: usize = 64;
+
+    /// Headers in sectors 1 and 63, entries in 2 and 3, 61 and 62; one partition, 8 to 15.
+    fn disk() -> Vec<u8> {
+        let mut bytes = vec![0; ALL * 512];
+        for (own, other, entries) in [(1, ALL - 1, 2), (ALL - 1, 1, ALL - 3)] {
+            let header = &mut bytes[own * 512..];
+            put(header, 0, b"EFI PART\0\0\x01\0\x5c");
+            for (at, number) in [(24, own), (32, other), (40, 4), (48, ALL - 4), (72, entries)] {
+                put(header, at, &number.to_le_bytes());
+            }
+            put(header, 56, &[7; 16]);
+            put(header, 80, &[8, 0, 0, 0, 128]);
+        }
+        entry(&mut bytes, 0, 8, 15);
+        bytes
+    }
+
+    fn entry(bytes: &mut [u8], number: usize, first: u64, last: u64) {
+        for array in [2, ALL - 3] {
+            let entry = &mut bytes[array * 512 + number * 128..];
+            put(entry, 0, &SYSTEM);
+            put(entry, 32, &[first.to_le_bytes(), last.to_le_bytes()].concat());
+            put(entry, 56, b"E\0S\0P\0\xe9\0");
+        }
+    }
+
+    /// Both sums of both, as they should be.
+    fn seal(bytes: &mut [u8]) {
+        for (header, entries) in [(512, 1024), ((ALL - 1) * 512, (ALL - 3) * 512)] {
+            let sum = crc32(&bytes[entries..entries + 1024]);
+            put(bytes, header + 88, &sum.to_le_bytes());
+            bytes[header + 16..header + 20].fill(0);
+            let sum = crc32(&bytes[header..header + 92]);
+            put(bytes, header + 16, &sum.to_le_bytes());
+        }
+    }
+
+    fn found(bytes: &[u8], protected: bool) -> (Option<Gpt>, Findings) {
+        let mut findings = Findings::default();
+        (read(&image(bytes), protected, &mut findings).unwrap(), findings)
+    }
+
+    /// `change` before the sums are made.
+    #[track_caller]
+    fn sealed(change: impl Fn(&mut Vec<u8>), severity: Severity, code: &str, part: &str) {
+        let mut bytes = disk();
+        change(&mut bytes);
+        seal(&mut bytes);
+        has(&found(&bytes, true).1, severity, code, part);
+    }
+
+    #[test]
+    fn the_sum_is_that_of_ethernet() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn partitions_are_listed_with_type_and_name() {
+        let mut bytes = disk();
+        seal(&mut bytes);
+        let (found, findings) = found(&bytes, true);
+        assert_eq!(codes(&findings), [] as [&str; 0]);
+        let one = &found.unwrap().partitions[0];
+        assert_eq!((one.number, one.name.as_str(), one.active), (1, "ESPé", false));
+        assert_eq!(one.kind, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B");
+        assert_eq!(one.extent, Extent { offset: 4096, length: 4096 });
+    }
+
+    #[test]
+    fn faults_of_the_headers_are_named() {
+        sealed(|bytes| bytes[512 + 8] = 1, Error, "gpt-revision", "the primary GPT header is of an unknown");
+        sealed(|bytes| bytes[512 + 24] = 2, Error, "gpt-header-place", "that it names, 2");
+        sealed(|bytes| bytes[512 + 40] = 62, Error, "gpt-usable", "usable sectors 62 to 60");
+        sealed(
+            |bytes| bytes[512 + 80] = 9,
+            Error,
+            "gpt-entries-crc",
+            "the primary GPT's entries are damaged",
+        );
+        sealed(|bytes| bytes[512 + 84] = 127, Error, "gpt-entries", "8 entries of 127 bytes in sector 2");
+        sealed(|bytes| bytes[512 + 83] = 255, Error, "gpt-entries", "impossible or outside");
+        sealed(|bytes| bytes[512 + 79] = 255, Error, "gpt-entries", "impossible or outside");
+        sealed(|bytes| bytes[512 + 32] = 64, Error, "gpt-backup-outside", "in sector 64, behind");
+        sealed(|bytes| bytes[512 + 39] = 255, Error, "gpt-backup-outside", "it is truncated");
+        sealed(|bytes| bytes[512 + 32] = 60, Error, "gpt-header-missing", "the backup GPT header is not");
+        sealed(|bytes| bytes[512 + 60] = 1, Error, "gpt-copies", "the two GPTs differ");
+        sealed(|bytes| bytes[1024 + 60] = 1, Error, "gpt-copies", "the two GPTs differ");
+        sealed(|bytes| bytes.extend([0; 512]), Warning, "gpt-backup-place", "in sector 63, not the last one");
+    }
+
+    #[test]
+    fn faults_of_the_partitions_are_named() {
+        sealed(
+            |bytes| entry(bytes, 0, 3, 9),
+            Error,
+            "gpt-partition",
+            "is sectors 3 to 9, of which only 4 to 60",
+        );
+        sealed(|bytes| entry(bytes, 0, 9, 8), Error, "gpt-partition", "is sectors 9 to 8");
+        sealed(|bytes| entry(bytes, 0, 9, 64), Error, "partition-outside", "ends in sector 64");
+        sealed(|bytes| entry(bytes, 0, 9, u64::MAX), Error, "gpt-partition", "to 18446744073709551615");
+        sealed(|bytes| entry(bytes, 5, 15, 20), Error, "partitions-overlap", "partitions 1 and 6 overlap");
+    }
+
+    #[test]
+    fn every_byte_of_both_headers_and_arrays_is_summed_up() {
+        let mut whole = disk();
+        seal(&mut whole);
+        for at in (512..604)
+            .chain(1024..1280)
+            .chain((ALL - 3) * 512..(ALL - 3) * 512 + 256)
+            .chain(63 * 512..63 * 512 + 92)
+        {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            let (_, findings) = found(&bytes, true);
+            assert!(findings.list().iter().any(|finding| finding.severity == Error), "byte {at}");
+        }
+        let mut bytes = whole.clone();
+        bytes[520 + 8] ^= 1;
+        has(&found(&bytes, true).1, Error, "gpt-header-crc", "the primary GPT header is damaged");
+        bytes[512 + 12] = 91;
+        has(&found(&bytes, true).1, Error, "gpt-header-size", "the primary GPT header has 91 bytes");
+    }
+
+    #[test]
+    fn a_table_that_is_told_of_has_to_be_there() {
+        let mut bytes = disk();
+        seal(&mut bytes);
+        has(&found(&bytes, false).1, Warning, "gpt-unprotected", "UEFI goes by the MBR's");
+        bytes[512] = 0;
+        has(&found(&bytes, false).1, Error, "gpt-missing", "is not there");
+        bytes[63 * 512] = 0;
+        has(&found(&bytes, true).1, Error, "gpt-missing", "is not there");
+        assert_eq!(codes(&found(&bytes, false).1), [] as [&str; 0]);
+    }
+}

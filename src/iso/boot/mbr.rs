@@ -226,3 +226,108 @@ fn check_isohybrid(image: &Image, sector: &[u8; 512], findings: &mut Findings) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{codes, has, image, put};
+    use super::*;
+    use crate::iso::finding::Severity::{self, Error, Warning};
+
+    fn record(status: u8, kind: u8, start: u32, length: u32) -> Vec<u8> {
+        let mut record = vec![status, 0, 0, 0, kind, 0, 0, 0];
+        record.extend([start.to_le_bytes(), length.to_le_bytes()].concat());
+        record
+    }
+
+    /// 64 sectors with these partitions.
+    fn disk(records: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = vec![0; 64 * 512];
+        records.iter().enumerate().for_each(|(number, record)| put(&mut bytes, 446 + 16 * number, record));
+        put(&mut bytes, 510, &[0x55, 0xaa]);
+        bytes
+    }
+
+    fn found(bytes: &[u8]) -> (Mbr, Findings) {
+        let mut findings = Findings::default();
+        (read(&image(bytes), &mut findings).unwrap(), findings)
+    }
+
+    #[test]
+    fn partitions_are_listed_and_code_is_an_entry() {
+        let mut bytes = disk(&[record(0x80, 0x83, 8, 16), record(0, 0xef, 24, 40)]);
+        bytes[0] = 0xfa;
+        let (found, findings) = found(&bytes);
+        assert_eq!(codes(&findings), [] as [&str; 0]);
+        let listed = found.partitions.iter().map(|one| (one.number, one.kind.as_str(), one.active));
+        assert_eq!(listed.collect::<Vec<_>>(), [(1, "0x83", true), (2, "0xef", false)]);
+        assert_eq!(found.partitions[1].extent, Extent { offset: 24 * 512, length: 40 * 512 });
+        assert_eq!(found.entry.unwrap().loader, None);
+    }
+
+    #[test]
+    fn faults_of_the_table_are_named() {
+        let faults: &[(&[Vec<u8>], Severity, &str, &str)] = &[
+            (&[record(0x81, 0x83, 8, 8)], Error, "mbr-status", "partition 1 has the status 0x81"),
+            (
+                &[record(0, 0x83, 8, 57)],
+                Error,
+                "partition-outside",
+                "ends at byte 33280, the image has 32768",
+            ),
+            (&[record(0, 0x83, u32::MAX, u32::MAX)], Error, "partition-outside", "it is truncated"),
+            (&[record(0, 0x83, 8, 8), record(0, 0x83, 15, 8)], Error, "partitions-overlap", "at byte 7680"),
+            (&[record(0, 0x83, 8, 8), record(0, 0xef, 9, 2)], Warning, "partitions-nested", "at byte 4608"),
+            (&[record(0x80, 1, 8, 8), record(0x80, 1, 16, 8)], Warning, "mbr-active", "more than one"),
+            (&[record(0, 0xee, 2, 62)], Error, "mbr-protective", "from sector 2, not 1"),
+            (&[record(0, 0xee, 1, 62)], Warning, "mbr-protective-length", "up to byte 32256"),
+        ];
+        for (records, severity, code, part) in faults {
+            // with one that is well, so that it is a table
+            let records = [records, [record(0, 0, 0, 0)].as_slice()].concat();
+            has(&found(&disk(&records)).1, *severity, code, part);
+        }
+        let mut code = disk(&[record(0, 0x83, 8, 8)]);
+        code[0] = 0xfa;
+        has(&found(&code).1, Warning, "mbr-none-active", "no partition is active");
+        code[511] = 0;
+        has(&found(&code).1, Error, "mbr-signature", "has partitions, but is no boot record");
+    }
+
+    #[test]
+    fn a_whole_disk_partition_and_a_protective_one_overlap_nothing() {
+        let (_, findings) = found(&disk(&[record(0, 0, 0, 64), record(0, 0xef, 8, 8)]));
+        assert_eq!(codes(&findings), [] as [&str; 0]);
+        let (found, findings) = found(&disk(&[record(0, 0xee, 1, 63)]));
+        assert_eq!((codes(&findings).len(), found.protective), (0, true));
+    }
+
+    #[test]
+    fn other_boot_sectors_are_no_tables() {
+        let mut letters = vec![b'x'; 4096];
+        put(&mut letters, 510, &[0x55, 0xaa]);
+        let (found, findings) = found(&letters);
+        assert!(found.partitions.is_empty() && !found.file_system && findings.list().is_empty());
+    }
+
+    #[test]
+    fn known_loaders_have_to_find_their_next_sector() {
+        let mut grub = disk(&[record(0x80, 0xcd, 1, 63)]);
+        put(&mut grub, 0x188, b"Geom\0Hard Disk\0Read\0 Error");
+        grub[0x1b0] = 20;
+        has(&found(&grub).1, Error, "grub-next", "at byte 10240, where GRUB is not");
+        put(&mut grub, 20 * 512 + 100, b"Geom\0Read\0 Error");
+        has(&found(&grub).1, Error, "grub-boot-info", "in sector 0 instead of the next, 21");
+        grub[20 * 512 + 500] = 21;
+        let (whole, findings) = found(&grub);
+        assert_eq!((codes(&findings).len(), whole.entry.unwrap().loader.as_deref()), (0, Some("GRUB 2")));
+        put(&mut grub, 0x1b0, &[0xff; 8]);
+        has(&found(&grub).1, Error, "grub-next", "outside the image");
+
+        let mut isolinux = disk(&[record(0x80, 0x17, 0, 64)]);
+        put(&mut isolinux, 0x100, b"isolinux.bin missing or corrupt");
+        isolinux[432] = 20;
+        has(&found(&isolinux).1, Error, "isohybrid-pointer", "at byte 10240, where isolinux.bin is not");
+        put(&mut isolinux, 20 * 512 + 64, &ISOHYBRID.to_le_bytes());
+        assert_eq!(codes(&found(&isolinux).1), [] as [&str; 0]);
+    }
+}

@@ -132,8 +132,8 @@ fn menus(
     systems: &Systems,
     findings: &mut Findings,
 ) -> io::Result<Vec<MenuEntry>> {
-    let volume = volume.map(|volume| menu::Place { image, tree: &volume.tree, prefix: "" });
-    let systems = systems.read.iter().map(|esp| menu::Place { image, tree: &esp.tree, prefix: "efi:" });
+    let volume = volume.map(|volume| menu::Place::new(image, &volume.tree, ""));
+    let systems = systems.read.iter().map(|esp| menu::Place::new(image, &esp.tree, "efi:"));
     menu::read(&volume.into_iter().chain(systems).collect::<Vec<_>>(), findings)
 }
 
@@ -144,7 +144,7 @@ fn within(image: &Image, extent: Extent) -> io::Result<Vec<u8>> {
     Ok(image.extent(extent, extent.length)?.unwrap_or_default())
 }
 
-/// At most so many bytes of a file, from `offset` on; fewer where it ends.
+/// At most so many bytes of a file, from `offset` on; fewer where it ends, or the image does.
 fn contents(image: &Image, extents: &[Extent], offset: u64, most: u64) -> io::Result<Vec<u8>> {
     let (mut skipped, mut bytes) = (offset, Vec::new());
     for extent in extents {
@@ -152,7 +152,14 @@ fn contents(image: &Image, extents: &[Extent], offset: u64, most: u64) -> io::Re
         skipped -= skip;
         let length = (extent.length - skip).min(most - bytes.len() as u64);
         let offset = extent.offset.saturating_add(skip);
-        bytes.extend(within(image, Extent { offset, length })?);
+        let part = within(image, Extent { offset, length })?;
+        bytes.extend(&part);
+        if (part.len() as u64) < length {
+            break;
+        }
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

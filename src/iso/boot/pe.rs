@@ -91,3 +91,51 @@ fn machine(number: u16) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::put;
+    use super::*;
+
+    /// An application for x86_64 with one section, `.text`, of 512 bytes.
+    fn program() -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        put(&mut bytes, 0, b"MZ");
+        bytes[0x3c] = 64;
+        put(&mut bytes, 64, b"PE\0\0\x64\x86\x01");
+        bytes[64 + 20] = 240;
+        put(&mut bytes, 88, &[0x0b, 2]);
+        bytes[88 + 68] = 10;
+        bytes[88 + 108] = 16;
+        put(&mut bytes, 88 + 240, b".text");
+        put(&mut bytes, 88 + 240 + 16, &[0, 2, 0, 0, 0, 2, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn machine_subsystem_sections_and_signature_are_read() {
+        let mut bytes = program();
+        let pe = Pe::new(&bytes).unwrap();
+        assert_eq!((pe.machine, pe.application, pe.signature), (Some("x86_64"), true, None));
+        assert!(pe.is_whole(1024) && !pe.is_whole(1023) && pe.section(".text").is_some());
+        put(&mut bytes, 88 + 144, &[0, 4, 0, 0, 8]);
+        let pe = Pe::new(&bytes).unwrap();
+        assert_eq!(pe.signature, Some((1024, 8)));
+        assert!(!pe.is_whole(1024) && pe.is_whole(1032));
+        bytes[88 + 68] = 11;
+        put(&mut bytes, 68, &[0x64, 0xaa]);
+        let pe = Pe::new(&bytes).unwrap();
+        assert_eq!((pe.machine, pe.application), (Some("aarch64"), false));
+    }
+
+    #[test]
+    fn what_is_none_or_ends_early_is_refused_at_any_length() {
+        let bytes = program();
+        (0..88 + 240).for_each(|length| assert!(Pe::new(&bytes[..length]).is_none(), "{length}"));
+        for (at, new) in [(0, 0), (64, 0), (0x3f, 0xff), (88, 0), (85, 0xff)] {
+            let mut bytes = program();
+            bytes[at] = new;
+            assert!(Pe::new(&bytes).is_none(), "{at}");
+        }
+    }
+}

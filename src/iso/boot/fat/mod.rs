@@ -115,3 +115,6 @@ fn check_backup(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

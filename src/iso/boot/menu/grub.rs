@@ -5,13 +5,18 @@
 
 use std::io;
 
-use super::syntax::{Command, Variables, Word, parse};
+use super::syntax::{Command, Variables, parse};
 use super::{Files, Item, MOST_ENTRIES, Menu, Place, directory};
 use crate::iso::finding::Findings;
 
 /// Where images have it; the EFI programs of distributions look in a directory of their own.
 const PLACES: &[&str] =
     &["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/EFI/BOOT/grub.cfg", "/grub/grub.cfg", "/grub.cfg"];
+
+/// Of a command, in bytes; Linux takes 4 KiB at most from any boot loader.
+const MOST_LENGTH: usize = 16 << 10;
+/// Scripts of distributions have some fifty.
+const MOST_VARIABLES: usize = 1000;
 
 /// What is in the menu.
 #[derive(Debug)]
@@ -76,13 +81,21 @@ impl Scope {
         Self { variables: variables.into(), ..Self::default() }
     }
 
+    /// With the values of variables, which may be put together to any length.
     fn words(&self, command: &Command) -> Vec<String> {
-        let expand = |word: &Word| word.expand(&self.variables);
-        command.words.iter().map(expand).collect()
+        let mut left = MOST_LENGTH;
+        let words = command.words.iter().map(|word| word.expand(&self.variables, MOST_LENGTH));
+        let fits = |word: &String| {
+            left = left.saturating_sub(word.len() + 1);
+            left > 0
+        };
+        words.take_while(fits).collect()
     }
 
     fn set(&mut self, assignment: &str) {
-        if let Some((name, value)) = assignment.split_once('=') {
+        if let Some((name, value)) = assignment.split_once('=')
+            && self.variables.len() < MOST_VARIABLES
+        {
             self.variables.insert(name.into(), value.into());
         }
     }

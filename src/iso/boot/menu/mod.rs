@@ -9,7 +9,8 @@ mod loader_spec;
 mod syntax;
 mod syslinux;
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::{MenuEntry, contents};
@@ -17,21 +18,25 @@ use crate::iso::finding::{Findings, Severity};
 use crate::iso::image::Image;
 use crate::iso::volume::{Entry, Kind, Tree};
 
-/// Of a configuration file, in bytes.
+/// Of all configuration files together, in bytes.
 const MOST: u64 = 1 << 20;
-/// Configuration files that are read, however they include each other.
-const MOST_FILES: usize = 64;
+/// Configuration files that are looked for, however they include each other.
+const MOST_FILES: usize = 256;
 /// Of all menus together.
 const MOST_ENTRIES: usize = 256;
-/// Links that lead from one to the next; Linux follows 40.
-const MOST_LINKS: usize = 40;
+/// Initial RAM disks of an entry.
+const MOST_INITRDS: usize = 16;
+/// Names on the way to a file, those in links included.
+const MOST_STEPS: usize = 256;
 
 /// A file system that a boot loader reads from.
 pub(super) struct Place<'a> {
-    pub image: &'a Image,
-    pub tree: &'a Tree,
+    image: &'a Image,
+    tree: &'a Tree,
     /// Before its paths, where they are shown: empty, or `efi:`.
-    pub prefix: &'a str,
+    prefix: &'a str,
+    /// Paths by what they are in lower case.
+    lower: OnceCell<BTreeMap<String, String>>,
 }
 
 /// A file, where it is, by its own name.
@@ -46,6 +51,10 @@ struct Found<'a> {
 struct Files<'a> {
     places: &'a [Place<'a>],
     read: BTreeSet<String>,
+    /// How many may still be looked for.
+    files: usize,
+    /// How many bytes may still be read.
+    left: u64,
 }
 
 /// One menu as its loader has it.
@@ -69,7 +78,7 @@ struct Item {
 
 /// The menus of all loaders, each kernel and initial RAM disk of which has to be in one of the places.
 pub(super) fn read(places: &[Place<'_>], findings: &mut Findings) -> io::Result<Vec<MenuEntry>> {
-    let mut files = Files { places, read: BTreeSet::new() };
+    let mut files = Files { places, read: BTreeSet::new(), files: MOST_FILES, left: MOST };
     let mut entries = Vec::new();
     for place in places {
         for reader in [grub::read, syslinux::read, loader_spec::read] {
@@ -97,40 +106,45 @@ impl From<Item> for MenuEntry {
 }
 
 impl<'a> Place<'a> {
+    pub fn new(image: &'a Image, tree: &'a Tree, prefix: &'a str) -> Self {
+        Self { image, tree, prefix, lower: OnceCell::new() }
+    }
+
     /// The file of this path, links followed; in whatever case if there is none in this one.
     fn get(&'a self, path: &str) -> Option<Found<'a>> {
         let exact = self.follow(path);
         exact.or_else(|| {
-            let path = normal(path);
-            let mut names = self.tree.entries.keys();
-            self.follow(names.find(|name| name.eq_ignore_ascii_case(&path))?)
+            let keys = self.tree.entries.keys();
+            let index = || keys.map(|path| (path.to_ascii_lowercase(), path.clone())).collect();
+            self.follow(self.lower.get_or_init(index).get(&normal(path).to_ascii_lowercase())?)
         })
     }
 
     /// Name by name, as any of them may be a link.
     fn follow(&'a self, path: &str) -> Option<Found<'a>> {
         let mut left: Vec<String> = parts(path).rev().map(str::to_owned).collect();
-        let (mut at, mut links) = (String::new(), 0);
-        while let Some(part) = left.pop() {
+        let mut at = String::new();
+        for _ in 0..MOST_STEPS {
+            let Some(part) = left.pop() else {
+                let (path, entry) = self.tree.entries.get_key_value(&at)?;
+                return (entry.kind == Kind::File).then_some(Found { place: self, path, entry });
+            };
             if part == ".." {
                 at.truncate(at.rfind('/').unwrap_or(0));
                 continue;
             }
             let next = format!("{at}/{part}");
             match &self.tree.get(&next)?.kind {
-                Kind::Link(target) if links < MOST_LINKS && target.len() < 4096 => {
-                    links += 1;
-                    left.extend(parts(target).rev().map(str::to_owned));
+                Kind::Link(target) => {
+                    left.extend(parts(target).rev().take(MOST_STEPS).map(str::to_owned));
                     if target.starts_with('/') {
                         at.clear();
                     }
                 }
-                Kind::Link(_) => return None,
                 _ => at = next,
             }
         }
-        let (path, entry) = self.tree.entries.get_key_value(&at)?;
-        (entry.kind == Kind::File).then_some(Found { place: self, path, entry })
+        None
     }
 
     /// Names of the files below a directory and in no other below that.
@@ -151,16 +165,19 @@ impl Files<'_> {
         path: &str,
         findings: &mut Findings,
     ) -> io::Result<Option<(String, String)>> {
-        let Some(found) = place.get(path) else { return Ok(None) };
+        self.files = self.files.saturating_sub(1);
+        let Some(found) = place.get(path).filter(|_| self.files > 0) else { return Ok(None) };
         let name = found.name();
-        if self.read.len() >= MOST_FILES || !self.read.insert(name.clone()) {
+        if !self.read.insert(name.clone()) {
             return Ok(None);
         }
-        if found.entry.size() > MOST {
-            let message = format!("{name}: a menu of {} bytes is not read", found.entry.size());
+        let size = found.entry.size();
+        let Some(left) = self.left.checked_sub(size) else {
+            let message = format!("{name}: its {size} bytes are not read, menus are shorter");
             findings.warning("menu-too-long", found.entry.record, message);
             return Ok(None);
-        }
+        };
+        self.left = left;
         let bytes = contents(place.image, &found.entry.extents, 0, MOST)?;
         Ok(Some((name, String::from_utf8_lossy(&bytes).into_owned())))
     }
@@ -187,7 +204,7 @@ fn check(place: &Place<'_>, files: &Files<'_>, item: &Item, findings: &mut Findi
     let entry = format!("{}: entry {:?}", item.file, item.title);
     // what is only known when it is chosen cannot be looked for
     let known = |path: &&String| !path.contains('$');
-    for initrd in item.initrd.iter().filter(known) {
+    for initrd in item.initrd.iter().filter(known).take(MOST_INITRDS) {
         if files.find(place, initrd).is_none() {
             report("initrd-missing", None, format!("{entry}: its initrd {initrd} is not there"));
         }
@@ -225,3 +242,6 @@ fn normal(path: &str) -> String {
 fn directory(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..at])
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,14 +35,23 @@ pub(super) struct Command {
 pub(super) type Variables = BTreeMap<String, String>;
 
 impl Word {
-    /// With the values of its variables. One that is not set stays visible, as `$name`: what it will be
-    /// is known only when the loader runs.
-    pub fn expand(&self, variables: &Variables) -> String {
-        let parts = self.0.iter().map(|part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Variable(name) => variables.get(name).cloned().unwrap_or_else(|| format!("${name}")),
-        });
-        parts.collect()
+    /// With the values of its variables, up to so many bytes and the part which goes beyond. One that is
+    /// not set stays visible, as `$name`: what it will be is known only when the loader runs.
+    pub fn expand(&self, variables: &Variables, most: usize) -> String {
+        let mut expanded = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => expanded.push_str(text),
+                Part::Variable(name) => match variables.get(name) {
+                    Some(value) => expanded.push_str(value),
+                    None => expanded.extend(["$", name]),
+                },
+            }
+            if expanded.len() > most {
+                break;
+            }
+        }
+        expanded
     }
 
     fn text(&mut self, next: char) {
@@ -100,7 +109,8 @@ impl Lexer<'_> {
                 '\n' | ';' | '&' | '|' => self.single(Token::End, &mut tokens),
                 '{' => self.single(Token::Open, &mut tokens),
                 '}' => self.single(Token::Close, &mut tokens),
-                _ => tokens.push(Token::Word(self.word()?)),
+                // of a line that goes on in the next nothing may be left
+                _ => tokens.extend(Some(self.word()?).filter(|word| !word.0.is_empty()).map(Token::Word)),
             }
         }
         Some(tokens)

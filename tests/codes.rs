@@ -25,11 +25,8 @@ const TELLS: [(&str, &str); 5] = [
 
 /// Calls of what looks at images, and where that is; those have a table of their own.
 const IMAGE_CALLS: [&str; 3] = [".error(", ".warning(", ".coded("];
-const IMAGE_TELLS: [(&str, &str); 3] = [
-    ("menu/mod.rs", "report("),
-    ("menu/kernel.rs", "Some(("),
-    ("menu/kernel.rs", "then(|| ("),
-];
+const IMAGE_TELLS: [(&str, &str); 3] =
+    [("menu/mod.rs", "report("), ("menu/kernel.rs", "Some(("), ("menu/kernel.rs", "then(|| (")];
 const IMAGES: [&str; 2] = ["/src/iso/", "/src/isogen/check.rs"];
 
 /// Not in a table: what is said of kustomizations and of the airshipctl config says all there is to say.

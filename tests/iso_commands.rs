@@ -186,6 +186,24 @@ fn what_firmware_cannot_start_is_told() {
 }
 
 #[test]
+fn of_a_disk_image_is_judged_what_can_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut disk = vec![0; 64 * 512];
+    disk[450] = 0x83;
+    disk[454..462].copy_from_slice(&[8, 0, 0, 0, 56, 0, 0, 0]);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    fs::write(directory.path().join("disk.img"), disk).unwrap();
+    let it = document(directory.path(), &["inspect", "disk.img"], 0);
+    assert!(it["volume"].is_null() && it["space"]["volumeLength"].is_null(), "{it}");
+    assert_eq!(
+        (&it["partitions"][0]["scheme"], &it["partitions"][0]["type"]),
+        (&json!("MBR"), &json!("0x83"))
+    );
+    let it = document(directory.path(), &["verify", "disk.img"], 0);
+    assert!(codes(&it).contains(&"disk-without-boot-entry"), "{it}");
+}
+
+#[test]
 fn equal_images_are_the_same_and_others_are_told_apart_by_name() {
     let mut medium = medium();
     fs::copy(medium.path().join("site.iso"), medium.path().join("copy.iso")).unwrap();

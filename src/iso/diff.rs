@@ -2,6 +2,7 @@
 
 mod files;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use serde::Serialize;
@@ -12,6 +13,9 @@ use super::image::Image;
 use super::inspect::{
     EntryFacts, MenuFacts, PartitionFacts, Reveal, SeedFacts, SeedFileFacts, Space, VolumeFacts,
 };
+
+/// What something is, by its name.
+type Items = Vec<(String, Map<String, Value>)>;
 
 /// Bytes that are compared at once.
 const PIECE: usize = 256 << 10;
@@ -123,15 +127,16 @@ impl Differences {
     }
 
     /// Two lists whose items have names that are unique in each.
-    fn named(&mut self, area: Area, a: &[(String, Map<String, Value>)], b: &[(String, Map<String, Value>)]) {
-        for (name, left) in a {
-            match b.iter().find(|(other, _)| other == name) {
-                Some((_, right)) => self.keys(area, Some(name), left, right),
-                None => self.alone(area, name, Some(Value::Object(left.clone())), None),
+    fn named(&mut self, area: Area, a: &Items, b: &Items) {
+        let (left, right) = (by_name(a), by_name(b));
+        for (name, item) in a {
+            match right.get(name.as_str()) {
+                Some(other) => self.keys(area, Some(name), item, other),
+                None => self.alone(area, name, Some(Value::Object(item.clone())), None),
             }
         }
-        for (name, right) in b.iter().filter(|(name, _)| !a.iter().any(|(other, _)| other == name)) {
-            self.alone(area, name, None, Some(Value::Object(right.clone())));
+        for (name, item) in b.iter().filter(|(name, _)| !left.contains_key(name.as_str())) {
+            self.alone(area, name, None, Some(Value::Object(item.clone())));
         }
     }
 
@@ -171,22 +176,24 @@ impl Differences {
             unique(facts.map(|it| (format!("{} {:?}", it.file, it.title), object(&it))).collect())
         };
         self.named(Area::Menu, &entries(a, Reveal::Nothing), &entries(b, Reveal::Nothing));
-        // passwords on command lines: that they differ may be told
-        let (a, b) = (entries(a, Reveal::Secrets), entries(b, Reveal::Secrets));
-        for (name, left) in &a {
-            let key = "commandLine";
-            let right = b.iter().find(|(other, _)| other == name).map(|(_, right)| &right[key]);
-            let is_told = |it: &Difference| {
-                it.area == Area::Menu && it.name.as_ref() == Some(name) && it.what.as_deref() == Some(key)
-            };
-            if right.is_some_and(|right| *right != left[key]) && !self.0.iter().any(is_told) {
-                self.push(Area::Menu, Some(name), key, Some(HIDDEN.into()), Some(HIDDEN.into()));
+        self.hidden(&entries(a, Reveal::Secrets), &entries(b, Reveal::Secrets));
+    }
+
+    /// Command lines that differ in what is not shown: that they do may be told.
+    fn hidden(&mut self, a: &Items, b: &Items) {
+        const KEY: &str = "commandLine";
+        let told = self.0.iter().filter(|it| it.area == Area::Menu && it.what.as_deref() == Some(KEY));
+        let told: BTreeSet<String> = told.filter_map(|it| it.name.clone()).collect();
+        let right = by_name(b);
+        for (name, item) in a.iter().filter(|(name, _)| !told.contains(name)) {
+            if right.get(name.as_str()).is_some_and(|other| other.get(KEY) != item.get(KEY)) {
+                self.push(Area::Menu, Some(name), KEY, Some(HIDDEN.into()), Some(HIDDEN.into()));
             }
         }
     }
 
     fn cloud_init(&mut self, a: &Side<'_>, b: &Side<'_>) -> io::Result<()> {
-        let files = |side: &Side<'_>| -> io::Result<Vec<(String, Map<String, Value>)>> {
+        let files = |side: &Side<'_>| -> io::Result<Items> {
             let facts =
                 side.examined.seeds.iter().map(|seed| SeedFacts::new(side.image, seed, Reveal::Nothing));
             let facts = facts.collect::<io::Result<Vec<_>>>()?;
@@ -200,18 +207,19 @@ impl Differences {
     }
 }
 
+fn by_name(items: &Items) -> BTreeMap<&str, &Map<String, Value>> {
+    items.iter().map(|(name, item)| (name.as_str(), item)).collect()
+}
+
 /// A second item of the same name gets a number.
-fn unique(items: Vec<(String, Map<String, Value>)>) -> Vec<(String, Map<String, Value>)> {
-    let mut found: Vec<(String, Map<String, Value>)> = Vec::new();
-    for (name, item) in items {
-        let same = found
-            .iter()
-            .filter(|(other, _)| *other == name || other.starts_with(&format!("{name} #")))
-            .count();
-        let name = if same == 0 { name } else { format!("{name} #{}", same + 1) };
-        found.push((name, item));
-    }
-    found
+fn unique(items: Items) -> Items {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let numbered = |(name, item): (String, Map<String, Value>)| {
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        (if *count == 1 { name } else { format!("{name} #{count}") }, item)
+    };
+    items.into_iter().map(numbered).collect()
 }
 
 fn object(facts: &impl Serialize) -> Map<String, Value> {

@@ -88,3 +88,55 @@ impl Examined {
         self.findings.list().iter().filter(|finding| finding.severity == Severity::Error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iso::image::Extent;
+    use crate::iso::volume::{Entry, Kind};
+
+    fn judged(volume: Option<Volume>) -> Vec<String> {
+        let image = Image::new(tempfile::tempfile().unwrap()).unwrap();
+        let seeds = volume.as_ref().map_or_else(Vec::new, |volume| cloud::find(&image, volume).unwrap());
+        let (boot, findings) = (Boot::default(), Findings::default());
+        let mut examined = Examined { volume, boot, seeds, findings };
+        examined.judge_boot();
+        examined.judge_seeds();
+        examined
+            .findings
+            .list()
+            .iter()
+            .map(|it| format!("{:?} {} [{}]", it.severity, it.message, it.code))
+            .collect()
+    }
+
+    fn volume(label: &str, paths: &[&str]) -> Volume {
+        let mut volume = Volume::named(label);
+        for (path, kind) in paths.iter().map(|path| (*path, Kind::File)).chain([("/", Kind::Directory)]) {
+            let entry = Entry { extents: vec![Extent { offset: 0, length: 0 }], ..Entry::of(kind) };
+            volume.tree.entries.insert(path.to_owned(), entry);
+        }
+        volume
+    }
+
+    const NOTHING: &str = "Error no firmware can start it: there is neither an El Torito boot record nor a boot sector \
+                           nor an EFI system partition [no-boot-entry]";
+
+    #[test]
+    fn what_nothing_starts_is_an_error_of_an_iso_and_a_warning_of_a_disk() {
+        assert_eq!(judged(Some(volume("X", &[]))), [NOTHING]);
+        let disk = "Warning neither boot code nor an EFI system partition was found: PCs do not start from it \
+                    [disk-without-boot-entry]";
+        assert_eq!(judged(None), [disk]);
+    }
+
+    #[test]
+    fn seeds_that_cloud_init_will_not_take_are_told() {
+        let half = "Warning the NoCloud seed in \"/\" has no meta-data: cloud-init will not take it [seed-incomplete]";
+        assert_eq!(judged(Some(volume("cidata", &["/user-data"]))), [NOTHING, half]);
+        let label = "Warning a NoCloud seed is in the root of a volume with the label \"X\", by which cloud-init does \
+                     not know it [seed-label]";
+        assert_eq!(judged(Some(volume("X", &["/user-data", "/meta-data"]))), [NOTHING, label]);
+        assert_eq!(judged(Some(volume("CIDATA", &["/user-data", "/meta-data"]))), [NOTHING]);
+    }
+}

@@ -181,7 +181,10 @@ impl Comparison<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
+    use crate::iso::volume::Kind;
 
     const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
 
@@ -211,5 +214,89 @@ mod tests {
             );
         }
         assert_eq!(parsed("é".repeat(31).as_str()), (vec![], Some(1)));
+    }
+
+    /// An image whose bytes are the list, and `abc` at its end; and a volume with these files.
+    fn made(list: &str, files: &[(&str, Extent)]) -> (Image, Volume) {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(list.as_bytes(), 0).unwrap();
+        file.write_all_at(b"abc", list.len() as u64).unwrap();
+        let list = ("/md5sum.txt", Extent { offset: 0, length: list.len() as u64 });
+        let mut volume = Volume::named("X");
+        for (path, extent) in files.iter().chain([&list]) {
+            let entry = Entry { extents: vec![*extent], ..Entry::of(Kind::File) };
+            volume.tree.entries.insert((*path).to_owned(), entry);
+        }
+        (Image::new(file).unwrap(), volume)
+    }
+
+    fn found(image: &Image, volume: &Volume) -> Vec<String> {
+        let mut findings = Findings::default();
+        let lists = read(image, Some(volume), &mut findings).unwrap();
+        compare(image, volume, &lists, &mut findings).unwrap();
+        let told = findings
+            .list()
+            .iter()
+            .map(|it| format!("{:?} {:?} {} [{}]", it.severity, it.offset, it.message, it.code));
+        told.collect()
+    }
+
+    #[test]
+    fn what_is_wrong_with_files_is_told_by_name_and_place() {
+        let list = format!("{MD5}  good\n{MD5}  other\n{MD5}  gone\n{MD5}  cut\n{MD5}  small\n");
+        let end = list.len() as u64;
+        let at = |offset, length| Extent { offset, length };
+        let files =
+            [("/good", at(end, 3)), ("/other", at(end, 2)), ("/cut", at(end, 4)), ("/small", at(end + 1, 1))];
+        let (image, mut volume) = made(&list, &files);
+        volume.tree.entries.get_mut("/small").unwrap().uncompressed = Some(3);
+        let (other, one) = ("187ef4436122d1cc2f40dc2b92f0eba0", end + 1);
+        let expected = [
+            format!(
+                "Error Some({end}) md5 of \"other\" is {other}, /md5sum.txt says {MD5} [checksum-differs]"
+            ),
+            "Error None \"gone\" of /md5sum.txt is not on the volume [checksum-file-missing]".to_owned(),
+            format!("Error Some({end}) the image ends before \"cut\" does [checksum-file-cut]"),
+            format!(
+                "Warning Some({one}) \"small\" of /md5sum.txt is compressed on the volume (zisofs): it is not compared \
+                 [checksum-compressed]"
+            ),
+        ];
+        assert_eq!(found(&image, &volume), expected);
+    }
+
+    #[test]
+    fn a_list_that_is_cut_off_is_not_read() {
+        let (image, mut volume) = made("", &[]);
+        volume.tree.entries.get_mut("/md5sum.txt").unwrap().extents[0].length = 9;
+        let expected = ["Error Some(0) /md5sum.txt is too long, or not whole [checksum-list-unreadable]"];
+        assert_eq!(found(&image, &volume), expected);
+    }
+
+    #[test]
+    fn files_that_overlap_without_end_are_not_read_without_end() {
+        let list: String = (0..400).map(|n| format!("{MD5}  f{n}\n")).collect();
+        let names: Vec<String> = (0..400).map(|n| format!("/f{n}")).collect();
+        let all = list.len() as u64;
+        let files: Vec<_> = names
+            .iter()
+            .zip(0..)
+            .map(|(name, n)| (name.as_str(), Extent { offset: n, length: all - n }))
+            .collect();
+        let (image, volume) = made(&list, &files);
+        let found = found(&image, &volume);
+        let expected = "Error None the files of /md5sum.txt are together longer than twice the image: they are not \
+                        compared [checksum-list-endless]";
+        assert_eq!((found.len(), found[2].as_str()), (3, expected));
+    }
+
+    #[test]
+    fn a_file_with_several_names_is_read_once() {
+        let list: String = (0..100).map(|n| format!("{MD5}  f{n}\n")).collect();
+        let names: Vec<String> = (0..100).map(|n| format!("/f{n}")).collect();
+        let abc = Extent { offset: list.len() as u64, length: 3 };
+        let files: Vec<_> = names.iter().map(|name| (name.as_str(), abc)).collect();
+        let (image, volume) = made(&list, &files);
+        assert_eq!(found(&image, &volume), Vec::<String>::new());
     }
 }

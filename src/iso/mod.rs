@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Image ─► volume (ISO 9660, Rock Ridge, Joliet) ─┐
-//!        ─► boot   (El Torito, MBR, GPT, FAT)     ─┼─► Inspection ─► verify, diff
+//!        ─► boot   (El Torito, MBR, GPT, FAT)     ─┼─► Examined ─► inspect, verify, diff
 //!        ─► cloud  (NoCloud, config drive)        ─┘
 //! ```
 //!
@@ -17,7 +17,7 @@ pub mod examine;
 pub mod finding;
 pub mod image;
 pub mod inspect;
-pub mod lists;
+mod lists;
 mod names;
 mod open;
 pub mod sums;

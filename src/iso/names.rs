@@ -55,21 +55,41 @@ fn parts(path: &str) -> Vec<String> {
     path.split('/').rev().filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect()
 }
 
+/// What tests need of a volume.
+#[cfg(test)]
+impl Volume {
+    /// An empty one with Rock Ridge.
+    pub fn named(label: &str) -> Self {
+        Self {
+            label: label.to_owned(),
+            publisher: String::new(),
+            preparer: String::new(),
+            application: String::new(),
+            created: None,
+            modified: None,
+            length: 0,
+            block_size: 2048,
+            tree: Tree::default(),
+            rock_ridge: true,
+            joliet: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Entry {
+    pub fn of(kind: Kind) -> Self {
+        Self { kind, extents: Vec::new(), mode: None, uid: None, gid: None, uncompressed: None, record: 0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn tree(entries: &[(&str, Kind)]) -> Tree {
-        let entry = |kind: &Kind| Entry {
-            kind: kind.clone(),
-            extents: Vec::new(),
-            mode: None,
-            uid: None,
-            gid: None,
-            uncompressed: None,
-            record: 0,
-        };
-        Tree { entries: entries.iter().map(|(path, kind)| ((*path).to_owned(), entry(kind))).collect() }
+        let entries = entries.iter().map(|(path, kind)| ((*path).to_owned(), Entry::of(kind.clone())));
+        Tree { entries: entries.collect() }
     }
 
     #[test]

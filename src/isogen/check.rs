@@ -160,7 +160,7 @@ impl Data<'_> {
             }
             let Some(file) = seed.file(role) else {
                 let message =
-                    format!("the {} in {} has no {role}", seed.source, seed.directory.escape_debug());
+                    format!("the {} seed in {} has no {role}", seed.source, seed.directory.escape_debug());
                 faults.push(Fault::new(None, message).coded("payload-incomplete"));
                 continue;
             };

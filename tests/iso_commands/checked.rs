@@ -159,6 +159,11 @@ fn other_data_of_other_builders_are_a_warning() {
     site.load(&leaving(&image(&medium)));
     let output = site.succeed(&[]);
     assert!(!stderr(&output).contains("payload"), "{}", stderr(&output));
+    fs::remove_file(medium.path().join("tree/nocloud/network-config")).unwrap();
+    site.load(&leaving(&image(&medium)));
+    let output = site.succeed(&[]);
+    let warning = "the NoCloud seed in /nocloud has no network-config [payload-incomplete]";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
     medium.add("nocloud/network-config", b"version: 1\nconfig: []\n");
     site.load(&leaving(&image(&medium)));
     let output = site.succeed(&[]);

@@ -187,39 +187,18 @@ mod tests {
 
     fn tree(paths: &[&str]) -> Tree {
         let mut tree = Tree::default();
-        let entry = |kind| Entry {
-            kind,
-            extents: Vec::new(),
-            mode: None,
-            uid: None,
-            gid: None,
-            uncompressed: None,
-            record: 0,
-        };
         for path in paths {
             for (at, _) in path.match_indices('/') {
                 let directory = if at == 0 { "/" } else { &path[..at] };
-                tree.entries.insert(directory.to_owned(), entry(Kind::Directory));
+                tree.entries.insert(directory.to_owned(), Entry::of(Kind::Directory));
             }
-            tree.entries.insert((*path).to_owned(), entry(Kind::File));
+            tree.entries.insert((*path).to_owned(), Entry::of(Kind::File));
         }
         tree
     }
 
     fn volume(label: &str, paths: &[&str]) -> Volume {
-        Volume {
-            label: label.to_owned(),
-            publisher: String::new(),
-            preparer: String::new(),
-            application: String::new(),
-            created: None,
-            modified: None,
-            length: 0,
-            block_size: 2048,
-            tree: tree(paths),
-            rock_ridge: true,
-            joliet: None,
-        }
+        Volume { tree: tree(paths), ..Volume::named(label) }
     }
 
     fn found(volume: &Volume) -> Vec<(Source, String, Vec<Role>)> {

@@ -102,12 +102,8 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     }
     progress.stage(Stage::Removal, || container.remove())?;
     tracing::info!("Checking artifacts");
-    let image = progress.stage(Stage::Check, || {
-        let image = volume.outputs(&run_dir)?.image;
-        let checked = check::image(&image, builder, &site.staging.inputs);
-        checked.map_err(|error| check::reject(error, &volume, &run_dir, &image))?;
-        Ok(image)
-    })?;
+    let inputs = &site.staging.inputs;
+    let image = progress.stage(Stage::Check, || check::outputs(&volume, &run_dir, builder, inputs))?;
     interrupt.check()?;
     volume.commit(&run_dir)?;
     Ok(image)

@@ -1,7 +1,7 @@
 //! The image, looked at before it is handed over: whole, bootable, and with the site's own data on it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Doing, Error, ErrorKind, Fault, Result};
 use crate::image::REFERENCE_BUILDER;
@@ -52,19 +52,32 @@ impl Builder {
     }
 }
 
-/// Checks it. What is wrong with the data is an error for the reference builder, for others a warning.
+/// Checks what a run left in its volume, and returns the image's path. An image that is no good is kept under
+/// another name.
 ///
 /// Errors: [`ErrorKind::Output`].
-pub(super) fn image(path: &Path, builder: Builder, inputs: &[Input]) -> Result<()> {
-    iso::check_complete(path)?;
-    let checked = iso::open(path).and_then(|image| examined(&image, builder, inputs));
-    checked.map_err(|error| {
-        error.of_kind(ErrorKind::Output).context(format!("checking image {}", path.display()))
-    })
+pub(super) fn outputs(
+    volume: &Volume,
+    run_dir: &Path,
+    builder: Builder,
+    inputs: &[Input],
+) -> Result<PathBuf> {
+    let path = volume.outputs(run_dir)?.image;
+    match image(&path, builder, inputs) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(reject(error, volume, run_dir, &path)),
+    }
 }
 
-/// Keeps an image that is no good under another name, and says so.
-pub(super) fn reject(error: Error, volume: &Volume, run_dir: &Path, image: &Path) -> Error {
+/// What is wrong with the data on it is an error for the reference builder, for others a warning.
+fn image(path: &Path, builder: Builder, inputs: &[Input]) -> Result<()> {
+    iso::check_complete(path)?;
+    let checked = iso::open(path).and_then(|image| examined(&image, builder, inputs));
+    let doing = || format!("checking image {}", path.display());
+    checked.map_err(|error| error.of_kind(ErrorKind::Output).context(doing()))
+}
+
+fn reject(error: Error, volume: &Volume, run_dir: &Path, image: &Path) -> Error {
     match volume.reject(run_dir, image) {
         Ok(kept) => error.further_hint(format!("the image is kept as {}", kept.display())),
         Err(why) => {

@@ -23,7 +23,15 @@ fn tree(files: &[(&str, &[u8])], bytes: &mut Vec<u8>) -> Tree {
             None => (Kind::File, vec![extent]),
         };
         let directories = path.match_indices('/').skip(1).map(|(at, _)| path[..at].to_owned());
-        let entry = |kind, extents| Entry { kind, extents, mode: None, uid: None, gid: None, record: 0 };
+        let entry = |kind, extents| Entry {
+            kind,
+            extents,
+            mode: None,
+            uid: None,
+            gid: None,
+            uncompressed: None,
+            record: 0,
+        };
         directories.for_each(|path| drop(tree.entries.insert(path, entry(Kind::Directory, Vec::new()))));
         tree.entries.insert((*path).into(), entry(kind, extents));
     }

@@ -157,7 +157,14 @@ impl Descriptors {
             1 if self.primary.is_some() => {
                 about.warning("several-primary-descriptors", fields.offset, "there is a further primary one");
             }
-            1 => self.primary = Some(Descriptor::parse(*fields, PRIMARY, |fields, from, length| fields.text(from, length), findings)),
+            1 => {
+                self.primary = Some(Descriptor::parse(
+                    *fields,
+                    PRIMARY,
+                    |fields, from, length| fields.text(from, length),
+                    findings,
+                ))
+            }
             2 if version == 2 => {}
             2 => self.supplementary(fields, findings),
             _ => about.warning(
@@ -183,7 +190,15 @@ impl Descriptors {
             let text = "there is a further Joliet one";
             return About::new(findings, &ALL).warning("several-joliet-descriptors", fields.offset, text);
         }
-        self.joliet = Some((level, Descriptor::parse(*fields, JOLIET, |fields, from, length| fields.wide_text(from, length), findings)));
+        self.joliet = Some((
+            level,
+            Descriptor::parse(
+                *fields,
+                JOLIET,
+                |fields, from, length| fields.wide_text(from, length),
+                findings,
+            ),
+        ));
     }
 }
 

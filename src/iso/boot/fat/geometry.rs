@@ -147,8 +147,12 @@ impl Geometry {
         if clusters == 0 || clusters > most || table_length < width.length(u64::from(clusters) + 2) {
             return Err(impossible("the size of its tables"));
         }
-        let names = if width == Width::Fat32 { &sector[82..90] } else { &sector[54..62] };
-        if names.starts_with(b"FAT") && names != width.name() && names != b"FAT     " {
+        // 0x29: serial number, label and name follow
+        let (named, name) = match width {
+            Width::Fat32 => (sector[66], &sector[82..90]),
+            _ => (sector[38], &sector[54..62]),
+        };
+        if named == 0x29 && name != width.name() && name != b"FAT     " {
             return Err(impossible("its name"));
         }
         let place = start + before * fields.sector;

@@ -182,3 +182,26 @@ fn the_copy_of_a_boot_sector_is_compared() {
     bytes[6 * 512 + 44] ^= 1;
     has(&fat(&bytes).1, Error, "fat-backup", "the copy of the FAT's boot sector differs");
 }
+
+/// A file of the 32 MiB file system becomes a directory: what it holds are records then.
+fn directory_of(contents: &[u8]) -> Findings {
+    let directory = tempfile::tempdir().unwrap();
+    made(directory.path(), KINDS[2].0, KINDS[2].1);
+    std::fs::write(directory.path().join("big"), contents).unwrap();
+    run(directory.path(), "mcopy", &["-i", "fat", "big", "::/BIG"]);
+    let mut bytes = std::fs::read(directory.path().join("fat")).unwrap();
+    let at = bytes.windows(11).position(|name| name == b"BIG        ").unwrap();
+    bytes[at + 11] = 0x10;
+    bytes[at + 28..at + 32].fill(0);
+    fat(&bytes).1
+}
+
+#[test]
+fn directories_without_end_are_not_followed() {
+    let mut record = *b"A0000000   \x20                    ";
+    record[12..].fill(0);
+    let findings = directory_of(&record.repeat(20_000));
+    has(&findings, Warning, "fat-too-many", "more files than are looked at");
+    let findings = directory_of(&vec![0; (2 << 20) + 1]);
+    has(&findings, Error, "fat-directory-long", "the FAT's directory /BIG/ is longer than any may be");
+}

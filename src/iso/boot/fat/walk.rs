@@ -83,7 +83,8 @@ impl Walk<'_> {
         }
         let whole: u64 = directory.extents.iter().map(|extent| extent.length).sum();
         if whole > MOST_BYTES {
-            let message = format!("the FAT's directory {}/ is longer than any may be", directory.path);
+            let message =
+                format!("the FAT's directory {}/ is longer than any may be", directory.path.escape_debug());
             findings.error(
                 "fat-directory-long",
                 directory.extents.first().map(|first| first.offset),
@@ -102,7 +103,7 @@ impl Walk<'_> {
         };
         if record.directory {
             if record.size != 0 {
-                let message = format!("the FAT's directory {path} has a size");
+                let message = format!("the FAT's directory {} has a size", path.escape_debug());
                 findings.error("fat-directory-size", record.at, message);
             }
             self.insert(path.clone(), Kind::Directory, Vec::new(), record.at);
@@ -122,7 +123,7 @@ impl Walk<'_> {
     fn chain(&mut self, path: &str, first: u32, findings: &mut Findings) -> Option<Vec<Extent>> {
         let chain = self.table.take(first, self.geometry);
         let report = |reason| {
-            let message = format!("the FAT's file {path} is damaged: {reason}");
+            let message = format!("the FAT's file {} is damaged: {reason}", path.escape_debug());
             findings.error("fat-chain", self.geometry.table(0).offset, message);
         };
         chain.map_err(report).ok()
@@ -139,7 +140,8 @@ impl Walk<'_> {
         let (size, length) =
             (u64::from(record.size), extents.iter().map(|extent| extent.length).sum::<u64>());
         if size.div_ceil(self.geometry.cluster) * self.geometry.cluster != length {
-            let message = format!("the FAT's file {path} has {size} bytes, its clusters {length}");
+            let message =
+                format!("the FAT's file {} has {size} bytes, its clusters {length}", path.escape_debug());
             findings.error("fat-file-size", record.at, message);
         }
         let mut left = size;
@@ -169,7 +171,8 @@ fn check_dots(directory: &Pending, records: &mut Vec<Record>, findings: &mut Fin
     let whole = is(records.first(), ".", directory.cluster) && is(records.get(1), "..", parent);
     let at = directory.extents.first().map(|extent| extent.offset);
     if directory.depth > 0 && !whole && at.is_some() {
-        let message = format!("the FAT's directory {} does not begin as directories do", directory.path);
+        let message =
+            format!("the FAT's directory {} does not begin as directories do", directory.path.escape_debug());
         findings.error("fat-directory-start", at, message);
     }
     records.retain(|record| record.name != "." && record.name != "..");

@@ -113,7 +113,8 @@ impl Script<'_, '_> {
     fn file(&mut self, path: &str, scope: &mut Scope) -> io::Result<Option<String>> {
         let Some((name, text)) = self.files.text(self.place, path, self.findings)? else { return Ok(None) };
         let Some(commands) = parse(&text) else {
-            let message = format!("{name}: a quote or a block has no end, GRUB does not read it");
+            let message =
+                format!("{}: a quote or a block has no end, GRUB does not read it", name.escape_debug());
             self.findings.error("menu-syntax", None, message);
             return Ok(Some(name));
         };

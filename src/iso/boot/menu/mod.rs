@@ -84,7 +84,8 @@ pub(super) fn read(places: &[Place<'_>], findings: &mut Findings) -> io::Result<
         for reader in [grub::read, syslinux::read, loader_spec::read] {
             for (name, menu) in reader(place, &mut files, findings)? {
                 if menu.waits && !menu.entries.is_empty() {
-                    let message = format!("{name}: its menu has no timeout, it waits for somebody to choose");
+                    let message =
+                        format!("{}: its menu has no timeout, it waits for somebody", name.escape_debug());
                     findings.warning("menu-waits", None, message);
                 }
                 entries.extend(menu.entries.into_iter().map(|item| (place, item)));
@@ -173,7 +174,8 @@ impl Files<'_> {
         }
         let size = found.entry.size();
         let Some(left) = self.left.checked_sub(size) else {
-            let message = format!("{name}: its {size} bytes are not read, menus are shorter");
+            let message =
+                format!("{}: its {size} bytes are not read, menus are shorter", name.escape_debug());
             findings.warning("menu-too-long", found.entry.record, message);
             return Ok(None);
         };
@@ -201,23 +203,27 @@ fn check(place: &Place<'_>, files: &Files<'_>, item: &Item, findings: &mut Findi
         Severity::Error => findings.error(code, offset, message),
         Severity::Warning => findings.warning(code, offset, message),
     };
-    let entry = format!("{}: entry {:?}", item.file, item.title);
+    let entry = format!("{}: entry {:?}", item.file.escape_debug(), item.title);
     // what is only known when it is chosen cannot be looked for
     let known = |path: &&String| !path.contains('$');
     for initrd in item.initrd.iter().filter(known).take(MOST_INITRDS) {
         if files.find(place, initrd).is_none() {
-            report("initrd-missing", None, format!("{entry}: its initrd {initrd} is not there"));
+            report(
+                "initrd-missing",
+                None,
+                format!("{entry}: its initrd {} is not there", initrd.escape_debug()),
+            );
         }
     }
     let Some(kernel) = Some(&item.kernel).filter(known) else { return Ok(()) };
     let Some(found) = files.find(place, kernel) else {
-        report("kernel-missing", None, format!("{entry}: its kernel {kernel} is not there"));
+        report("kernel-missing", None, format!("{entry}: its kernel {} is not there", kernel.escape_debug()));
         return Ok(());
     };
     let head = contents(found.place.image, &found.entry.extents, 0, kernel::HEAD)?;
     if let Some((code, reason)) = kernel::fault(&head, found.entry.size()) {
         let offset = found.entry.extents.first().map(|extent| extent.offset);
-        report(code, offset, format!("{entry}: its kernel {kernel} {reason}"));
+        report(code, offset, format!("{entry}: its kernel {} {reason}", kernel.escape_debug()));
     }
     Ok(())
 }

@@ -140,15 +140,15 @@ impl Walk<'_> {
     fn directory(&mut self, directory: &Directory) -> Result<(), Stop> {
         let shown = format!("directory {}", directory.path.escape_debug());
         let mut about = About::new(self.findings, &shown);
+        if !self.visited.insert(directory.location) {
+            let text = format_args!("another one has the same location {}; it is a loop", directory.location);
+            about.error("directory-loop", directory.record, text);
+            return Ok(());
+        }
         if directory.extent.length == 0 || !self.reader.image.holds(&[directory.extent]) {
             let Extent { offset, length } = directory.extent;
             let text = format_args!("its {length} bytes at {offset} are not all within the image");
             about.error("directory-beyond-image", directory.record, text);
-            return Ok(());
-        }
-        if !self.visited.insert(directory.location) {
-            let text = format_args!("another one has the same location {}; it is a loop", directory.location);
-            about.error("directory-loop", directory.record, text);
             return Ok(());
         }
         let mut records = Records::new(self.reader.image, directory.extent);

@@ -170,3 +170,44 @@ fn other_data_of_other_builders_are_a_warning() {
     let warning = "/nocloud/network-config is not the network-config of the site [payload-differs]";
     assert!(stderr(&output).contains(warning), "{}", stderr(&output));
 }
+
+/// OpenStack's form, in YAML as people write it.
+const NETWORK_DATA: &str = "links:\n- {id: e, type: phy, ethernet_mac_address: \"52:54:00:00:00:01\", mtu: 1500}\n\
+                            networks:\n- {id: n, link: e, type: ipv4_dhcp}\n";
+
+#[test]
+fn a_config_drive_has_the_sites_data_as_json() {
+    let site = Site::new();
+    let text = fs::read_to_string(site.path("site.yaml")).unwrap();
+    let (others, network) = text.rsplit_once("---\n").unwrap();
+    let mut network: serde_json::Value = serde_json::from_str(network).unwrap();
+    network["stringData"]["networkData"] = NETWORK_DATA.into();
+    fs::write(site.path("site.yaml"), format!("{others}---\n{network}\n")).unwrap();
+    let meta_data = String::from_utf8(part(&site, "meta-data")).unwrap();
+    let id = meta_data.split('"').nth(1).unwrap();
+    let json = r#"{"networks": [{"id": "n", "link": "e", "type": "ipv4_dhcp"}], "links": [{"id": "e", "type": "phy",
+                  "ethernet_mac_address": "52:54:00:00:00:01", "mtu": 1500}]}"#;
+    let latest = "config-drive/openstack/latest";
+    let mut medium = Medium::new(&[
+        ("boot/loader.img", &[0xeb; 2048]),
+        (&format!("{latest}/user_data"), &part(&site, "user-data")),
+        (
+            &format!("{latest}/meta_data.json"),
+            format!(r#"{{"uuid": "{id}", "hostname": "node-1", "name": "node-1"}}"#).as_bytes(),
+        ),
+        (&format!("{latest}/network_data.json"), json.as_bytes()),
+    ]);
+    reference(&site, &image(&medium));
+    site.succeed(&[]);
+    medium.add(&format!("{latest}/network_data.json"), json.replace("1500", "9000").as_bytes());
+    medium.add(&format!("{latest}/meta_data.json"), br#"{"uuid": "another", "hostname": "node-1"}"#);
+    reference(&site, &image(&medium));
+    let output = site.run(&[]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    for (name, role) in [("network_data.json", "network-config"), ("meta_data.json", "meta-data")] {
+        let text = format!("/{latest}/{name} is not the {role} of the site [payload-differs]");
+        assert!(said.contains(&text), "{said}");
+    }
+    assert!(!said.contains(&format!("/{latest}/user_data is not")), "{said}");
+}

@@ -13,7 +13,7 @@ scripts/builder/apt-sources.sh "$dir/apt"
 mmdebstrap --quiet --mode=root --variant=apt --include=mmdebstrap,debootstrap,ca-certificates --aptopt="$dir/apt/apt.conf" \
   "$BUILDER_SUITE" "$dir/base/layer.tar" "$dir/apt/apt.sources"
 
-# what is run in the container; its result need only look like an ISO
+# what is run in the container; its result need only look bootable
 cat >"$dir/top/tree/usr/local/bin/build-iso" <<'BUILDER'
 #!/bin/bash
 set -euxo pipefail
@@ -22,19 +22,15 @@ mirror=$(grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list.d | head -n 1)
 source /etc/os-release && suite=$VERSION_CODENAME
 cat /proc/self/uid_map && [[ $ISOGEN_ROOT_EMULATION == 1 && $(id -u) == 0 ]]
 apt-get -qq update
-apt-get -qq install --no-install-recommends man-db sudo polkitd openssh-server dbus cron
+apt-get -qq install --no-install-recommends man-db sudo polkitd openssh-server dbus cron xorriso
 [[ -z $(dpkg --audit) ]] && id sshd && su -s /bin/sh -c 'true' nobody
 mmdebstrap --quiet --variant=essential "$suite" /tmp/essential.tar
 tar -tf /tmp/essential.tar | grep -c .
 debootstrap --variant=minbase "$suite" /tmp/minbase "$mirror" >/tmp/log 2>&1 || { tail -n 30 /tmp/log /tmp/minbase/debootstrap/debootstrap.log; exit 1; }
 chroot /tmp/minbase dpkg --audit
 chroot /tmp/minbase apt-get --version
-truncate -s 40960 /tmp/iso
-printf '\001CD001\001' | dd of=/tmp/iso bs=1 seek=32768 conv=notrunc
-printf '\024\0\0\0\0\0\0\024' | dd of=/tmp/iso bs=1 seek=32848 conv=notrunc
-printf '\0\010\010\0' | dd of=/tmp/iso bs=1 seek=32896 conv=notrunc
-printf '\377CD001\001' | dd of=/tmp/iso bs=1 seek=34816 conv=notrunc
-cp /tmp/iso /config/out.iso
+mkdir /tmp/medium && printf "\353\376" >/tmp/medium/boot.img && truncate -s 2048 /tmp/medium/boot.img
+xorriso -as mkisofs -b boot.img -no-emul-boot -boot-load-size 4 -o /config/out.iso /tmp/medium
 echo "bootImagePath: $(sed -n 's/^ *volume: *"\?\([^:]*\):.*/\1/p' "$BUILDER_CONFIG")/out.iso" >/config/output-metadata.yaml
 BUILDER
 chmod 755 "$dir/top/tree/usr/local/bin/build-iso"

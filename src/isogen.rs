@@ -1,5 +1,6 @@
 //! `airshipctl bootstrap isogen`: the whole path, from site documents to a bootable ISO.
 
+mod check;
 mod inputs;
 pub mod plan;
 pub mod privacy;
@@ -16,7 +17,6 @@ use crate::image::progress::{Progress, Stage};
 use crate::image::registry::{Access, Reach};
 use crate::image::{Layers, PullPolicy};
 use crate::interrupt::Interrupt;
-use crate::iso;
 use crate::site::config::{ContainerRuntime, Network};
 use crate::site::volume::Volume;
 
@@ -58,6 +58,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     warn_of_network(&options, &site);
     let interrupt = Interrupt::from_signals()?;
     let configured = Choice::Configured(site.configuration.container.runtime);
+    let builder = check::Builder::of(&site.reference);
     let choice = options.runtime.map_or(configured, Choice::Demanded);
     let additional_caches = additional_caches(&options, &site);
     // before the volume is finished for a killed run: its container may still write there
@@ -101,11 +102,8 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     }
     progress.stage(Stage::Removal, || container.remove())?;
     tracing::info!("Checking artifacts");
-    let image = progress.stage(Stage::Check, || {
-        let image = volume.outputs(&run_dir)?.image;
-        iso::check_complete(&image)?;
-        Ok(image)
-    })?;
+    let inputs = &site.staging.inputs;
+    let image = progress.stage(Stage::Check, || check::outputs(&volume, &run_dir, builder, inputs))?;
     interrupt.check()?;
     volume.commit(&run_dir)?;
     Ok(image)

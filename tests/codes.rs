@@ -1,4 +1,4 @@
-//! README's table of codes has every code of a finding in the documents, and no other.
+//! README's tables of codes have every code of a finding in the documents, or on an image, and no other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,13 @@ const TELLS: [(&str, &str); 5] = [
     ("cloudinit/checks/mod.rs", "findings.add("),
 ];
 
-/// Not in the table: what is said of kustomizations and of the airshipctl config says all there is to say.
+/// Calls of what looks at images, and where that is; those have a table of their own.
+const IMAGE_CALLS: [&str; 3] = [".error(", ".warning(", ".coded("];
+const IMAGE_TELLS: [(&str, &str); 3] =
+    [("menu/mod.rs", "report("), ("menu/kernel.rs", "Some(("), ("menu/kernel.rs", "then(|| (")];
+const IMAGES: [&str; 2] = ["/src/iso/", "/src/isogen/check.rs"];
+
+/// Not in a table: what is said of kustomizations and of the airshipctl config says all there is to say.
 const ELSEWHERE: [&str; 2] = ["document/kustomize", "config/airship"];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -48,31 +54,58 @@ fn codes(text: &str, call: &str) -> Vec<String> {
     literals.filter(is_code).map(str::to_owned).collect()
 }
 
-#[test]
-fn readme_has_every_code_and_no_other() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut files, mut used) = (Vec::new(), BTreeSet::new());
-    sources(&root.join("src"), &mut files);
-    let is_listed = |file: &&PathBuf| {
+/// Sources without tests, those of images or the others.
+fn texts(images: bool) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let is_listed = |file: &PathBuf| {
         let name = file.to_string_lossy();
-        !name.ends_with("tests.rs") && !ELSEWHERE.iter().any(|part| name.contains(part))
+        let is_image = IMAGES.iter().any(|part| name.contains(part));
+        is_image == images && !name.ends_with("tests.rs") && !ELSEWHERE.iter().any(|part| name.contains(part))
     };
-    for file in files.iter().filter(is_listed) {
-        let text = fs::read_to_string(file).unwrap();
-        let text = text.split("#[cfg(test)]").next().unwrap();
-        let own = TELLS.iter().filter(|(path, _)| file.ends_with(path)).map(|(_, call)| call);
-        used.extend(CALLS.iter().chain(own).flat_map(|call| codes(text, call)));
-    }
-    assert!(used.len() > 40, "the sources were not found: {used:?}");
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let table = readme.split("| code | | what is wrong |").nth(1).expect("README has the table of codes");
+    let text =
+        |file: &PathBuf| fs::read_to_string(file).unwrap().split("#[cfg(test)]").next().unwrap().to_owned();
+    files.into_iter().filter(is_listed).map(|file| (file.clone(), text(&file))).collect()
+}
+
+/// The codes in the table of README's section.
+fn listed(section: &str) -> BTreeSet<String> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let text = readme.split(&format!("\n## {section}\n")).nth(1).expect("README has the section");
+    let text = text.split("\n## ").next().unwrap();
+    let table = text.split("| code | | what is wrong |").nth(1).expect("it has the table of codes");
     let rows = table.lines().take_while(|line| line.is_empty() || line.starts_with('|'));
-    let listed: BTreeSet<String> =
-        rows.filter_map(|row| Some(row.strip_prefix("| `")?.split('`').next()?.to_owned())).collect();
+    rows.filter_map(|row| Some(row.strip_prefix("| `")?.split('`').next()?.to_owned())).collect()
+}
+
+#[track_caller]
+fn same(used: &BTreeSet<String>, section: &str) {
+    assert!(used.len() > 20, "the sources were not found: {used:?}");
+    let listed = listed(section);
     let missing: Vec<_> = used.difference(&listed).collect();
-    let unused: Vec<_> = listed.difference(&used).collect();
+    let unused: Vec<_> = listed.difference(used).collect();
     assert!(
         missing.is_empty() && unused.is_empty(),
         "not in README: {missing:?}; in README alone: {unused:?}"
     );
+}
+
+#[test]
+fn readme_has_every_code_of_documents_and_no_other() {
+    let mut used = BTreeSet::new();
+    for (file, text) in texts(false) {
+        let own = TELLS.iter().filter(|(path, _)| file.ends_with(path)).map(|(_, call)| call);
+        used.extend(CALLS.iter().chain(own).flat_map(|call| codes(&text, call)));
+    }
+    same(&used, "What is found in the documents");
+}
+
+#[test]
+fn readme_has_every_code_of_images_and_no_other() {
+    let mut used = BTreeSet::new();
+    for (file, text) in texts(true) {
+        let own = IMAGE_TELLS.iter().filter(|(path, _)| file.ends_with(path)).map(|(_, call)| call);
+        used.extend(IMAGE_CALLS.iter().chain(own).flat_map(|call| codes(&text, call)));
+    }
+    same(&used, "What is found on images");
 }

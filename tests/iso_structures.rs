@@ -277,10 +277,10 @@ fn faults_of_descriptors() {
             "volume descriptors: a supplementary one is not Joliet, and is not read",
         ),
         (
-            |iso| set(&mut iso.descriptors[1], 80, &both32(31)),
+            |iso| set(&mut iso.descriptors[0], 80, &both32(31)),
             "descriptors-differ",
             Some(17),
-            "Joliet volume descriptor: it says that the volume is 63488 bytes long, the primary one says 65536",
+            "Joliet volume descriptor: it says that the volume is 65536 bytes long, the primary one says 63488",
         ),
         (
             |iso| iso.descriptors[0][881] = 2,

@@ -338,7 +338,13 @@ fn output_that_is_missing_stale_or_elsewhere_is_refused() {
 #[test]
 fn a_truncated_image_is_refused() {
     let site = Site::with_builder(&format!("{BUILD}\nhead -c 36000 /iso > /config/out.iso"));
-    site.fail(&[], 7, &["out.iso", "36000"]);
+    let output = site.run(&[]);
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+    for part in ["out.iso", "36000", "out.iso.rejected"] {
+        assert!(stderr(&output).contains(part), "{part} is not in: {}", stderr(&output));
+    }
+    assert_eq!(site.names(), ["out.iso.rejected"], "for whoever wants to know why");
+    site.assert_clean();
 }
 
 #[test]

@@ -11,14 +11,25 @@ int main(void) {
     FILE *first = fopen("/config/first", "w");
     fprintf(first, "%lld%09ld\n", (long long)now.tv_sec, now.tv_nsec);
     fclose(first);
-    /* the smallest ISO 9660: a primary volume descriptor of 20 sectors and a terminator */
-    static unsigned char image[20 * 2048] = {0};
-    unsigned char *volume = image + 16 * 2048;
-    const unsigned char head[] = {1, 'C', 'D', '0', '0', '1', 1}, end[] = {255, 'C', 'D', '0', '0', '1', 1};
-    for (int at = 0; at < 7; at++)
-        volume[at] = head[at], volume[2048 + at] = end[at];
-    volume[80] = volume[87] = 20;
-    volume[129] = volume[130] = 8;
+    /* the smallest ISO 9660 that boots: primary volume descriptor, boot record, terminator; path tables and root
+       directory; El Torito's catalog and what it boots */
+    static unsigned char image[24 * 2048] = {0};
+    const unsigned char head[] = {'C', 'D', '0', '0', '1', 1}, ends[] = {1, 0, 0, 1, 1, 0, 0, 1, 0, 8, 8, 0, 10, 0, 0, 0, 0, 0, 0, 10, 19};
+    const unsigned char root[] = {34, 0, 21, 0, 0, 0, 0, 0, 0, 21, 0, 8, 0, 0, 0, 0, 8, 0, 100, 1, 1, 0, 0, 0, 0, 2, 0, 0, 1, 0, 0, 1, 1, 0};
+    const unsigned char entry[] = {0xaa, 0x55, 0x55, 0xaa, 0x88, 0, 0, 0, 0, 0, 4, 0, 23};
+    unsigned char *volume = image + 16 * 2048, *catalog = image + 22 * 2048;
+    for (int at = 0; at < 3; at++)
+        memcpy(volume + 2048 * at + 1, head, sizeof head), volume[2048 * at] = "\1\0\377"[at];
+    volume[80] = volume[87] = 24, volume[151] = 20, volume[881] = 1;
+    memcpy(volume + 120, ends, sizeof ends), memcpy(volume + 156, root, sizeof root);
+    memset(volume + 8, ' ', 64), memset(volume + 190, ' ', 623);
+    for (int at = 813; at < 881; at += 17)
+        memset(volume + at, '0', 16);
+    memcpy(volume + 2048 + 7, "EL TORITO SPECIFICATION", 23), volume[2048 + 71] = 22;
+    memcpy(image + 19 * 2048, "\1\0\25\0\0\0\1", 8), memcpy(image + 20 * 2048, "\1\0\0\0\0\25\0\1", 8);
+    memcpy(image + 21 * 2048, root, sizeof root), memcpy(image + 21 * 2048 + 34, root, sizeof root);
+    image[21 * 2048 + 67] = 1;
+    catalog[0] = 1, memcpy(catalog + 28, entry, sizeof entry), memcpy(image + 23 * 2048, "\353\376", 2);
     FILE *iso = fopen("/config/out.iso", "w");
     fwrite(image, sizeof image, 1, iso);
     fclose(iso);

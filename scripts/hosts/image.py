@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Writes an OCI image layout with a builder made of busybox, which leaves a tiny ISO: image.py OUT"""
-import hashlib, io, json, pathlib, platform, struct, sys, tarfile
+import hashlib, io, json, pathlib, platform, sys, tarfile
+
+from iso import smallest
 
 SCRIPT = """#!/bin/sh
 set -e
@@ -9,19 +11,11 @@ cp /iso /config/out.iso
 echo "bootImagePath: $host/out.iso" > /config/output-metadata.yaml
 """
 MEDIA = "application/vnd.oci.image."
-# a primary volume descriptor that claims 20 sectors, and the end of the list (ECMA-119, 8)
-iso = bytearray(20 * 2048)
-iso[16 * 2048:16 * 2048 + 7] = b"\x01CD001\x01"
-struct.pack_into("<I", iso, 16 * 2048 + 80, 20)
-struct.pack_into(">I", iso, 16 * 2048 + 84, 20)
-struct.pack_into("<HBB", iso, 16 * 2048 + 128, 2048, 8, 0)
-iso[17 * 2048:17 * 2048 + 7] = b"\xffCD001\x01"
-
 out = pathlib.Path(sys.argv[1])
 (out / "blobs/sha256").mkdir(parents=True)
 archive = io.BytesIO()
 with tarfile.open(fileobj=archive, mode="w") as tar:
-    files = {"bin/busybox": pathlib.Path("/bin/busybox").read_bytes(), "bin/build": SCRIPT.encode(), "iso": bytes(iso)}
+    files = {"bin/busybox": pathlib.Path("/bin/busybox").read_bytes(), "bin/build": SCRIPT.encode(), "iso": smallest()}
     for name, data in files.items():
         member = tarfile.TarInfo(name)
         member.size, member.mode = len(data), 0o755

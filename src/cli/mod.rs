@@ -6,6 +6,7 @@ mod container;
 mod doctor;
 mod document;
 mod image;
+mod iso;
 mod isogen;
 mod log;
 mod output;
@@ -69,6 +70,9 @@ enum Command {
     /// Look after what runs have left: containers and logs.
     #[command(subcommand)]
     Container(container::ContainerCommand),
+    /// Look at ISO and disk images.
+    #[command(subcommand)]
+    Iso(iso::IsoCommand),
     /// Print the version.
     Version,
     /// Print a shell's completion script.
@@ -139,6 +143,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, console: &Console) -> Result<u8> {
     let done = match cli.command {
         Command::Container(command) => return container::run(command),
+        Command::Iso(command) => return iso::run(command),
         Command::Bootstrap(Bootstrap::Isogen(args)) => isogen::run(*args, cli.debug, console),
         Command::Bootstrap(Bootstrap::Validate(args)) => validate::run(args),
         Command::Config(command) => config::run(command),

@@ -1,8 +1,8 @@
 //! The bytes of an image, which can be read at any place.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt};
 
 /// A run of bytes of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,9 +32,19 @@ impl Image {
     /// Most bytes that [`Self::pieces`] hands on at once.
     pub const PIECE: usize = 256 << 10;
 
-    pub fn new(file: File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
+    pub fn new(mut file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        // stat(2) gives a block device no length
+        let size = match metadata.file_type().is_block_device() {
+            true => file.seek(SeekFrom::End(0))?,
+            false => metadata.len(),
+        };
         Ok(Self { file, size })
+    }
+
+    /// Whether it is a device onto which an image was written, and which is longer than that.
+    pub fn is_device(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.file_type().is_block_device())
     }
 
     /// The `N` bytes at `offset`; `None` if the image ends before.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Image ─► volume (ISO 9660, Rock Ridge, Joliet) ─┐
-//!        ─► boot   (El Torito, MBR, GPT, FAT)     ─┼─► Inspection ─► verify, diff
+//!        ─► boot   (El Torito, MBR, GPT, FAT)     ─┼─► Examined ─► inspect, verify, diff
 //!        ─► cloud  (NoCloud, config drive)        ─┘
 //! ```
 //!
@@ -12,11 +12,19 @@
 pub mod boot;
 mod claims;
 pub mod cloud;
+pub mod diff;
+pub mod examine;
 pub mod finding;
 pub mod image;
-mod verify;
+pub mod inspect;
+mod lists;
+mod names;
+mod open;
+pub mod sums;
+pub mod verify;
 pub mod volume;
 
 pub use finding::{Finding, Findings, Severity};
 pub use image::{Extent, Image};
+pub use open::open;
 pub use verify::check_complete;

@@ -1,11 +1,15 @@
 //! Whether a boot image is whole.
 
+mod all;
+
 use std::fs::File;
 use std::path::Path;
 
 use super::claims::Claim;
 use super::image::Image;
 use crate::error::{Doing, Error, ErrorKind, Result};
+
+pub use all::{Verification, Wanted, verify};
 
 /// Checks that the file is an ISO 9660 or a disk image and as long as its own descriptors say:
 /// the volume descriptor, and the partition tables of hybrid and disk images. What the sectors

@@ -2,6 +2,7 @@
 // every test file compiles this module and uses its own part of it
 #![allow(dead_code)]
 
+pub mod bootable;
 pub mod cache;
 pub mod cloud_init;
 pub mod compiled;

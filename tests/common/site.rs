@@ -11,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::json;
 use tempfile::TempDir;
 
+pub use super::bootable::smallest as iso;
 use super::image::{Built, Entry, Layout, TestImage};
 
 /// Stands in the user-data; must never be seen outside of the volume.
@@ -47,19 +48,6 @@ pub fn builder(script: &str) -> TestImage {
     entries.push(Entry::file("etc/passwd", "root:x:0:0::/root:/bin/sh\nbuild:x:1000:1000::/:/bin/sh\n"));
     let script = Entry::program("bin/builder", format!("#!/bin/sh\nset -e\n{script}"));
     TestImage::new().layer(&entries).layer(&[script, Entry::file("iso", iso())])
-}
-
-/// The smallest thing that is an ISO 9660 image: a primary volume descriptor that claims 20 sectors.
-pub fn iso() -> Vec<u8> {
-    let mut image = vec![0; 20 * 2048];
-    let volume = &mut image[16 * 2048..17 * 2048];
-    volume[..7].copy_from_slice(b"\x01CD001\x01");
-    volume[80..84].copy_from_slice(&20_u32.to_le_bytes());
-    volume[84..88].copy_from_slice(&20_u32.to_be_bytes());
-    volume[128..130].copy_from_slice(&2048_u16.to_le_bytes());
-    volume[130..132].copy_from_slice(&2048_u16.to_be_bytes());
-    image[17 * 2048..17 * 2048 + 7].copy_from_slice(b"\xffCD001\x01");
-    image
 }
 
 impl Site {

@@ -6,6 +6,7 @@ mod export;
 mod meta_data;
 mod network;
 mod node;
+mod same;
 mod secret;
 mod user_data;
 
@@ -24,6 +25,7 @@ pub use network::{
 use secret::SecretValue;
 
 pub use node::{EphemeralNode, MacAddress, SecretReference};
+pub use same::{is_same_instance, is_same_value};
 pub use secret::ValuePlace;
 pub use user_data::UserDataKind;
 

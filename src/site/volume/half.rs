@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::{Directory, is_directory, is_regular};
 use super::journal::Journal;
+use super::reject::REJECTED;
 use super::stage::MARKER;
 use super::{metadata, outputs};
 
@@ -62,7 +63,10 @@ fn temporaries(volume: &Directory, journal: &Journal) -> Vec<PathBuf> {
 }
 
 fn is_known(name: &str, journal: &Journal) -> bool {
-    journal.inputs.iter().any(|input| input == name) || journal.outputs.names().any(|output| output == name)
+    // what was rejected has been spoken of
+    name.ends_with(REJECTED)
+        || journal.inputs.iter().any(|input| input == name)
+        || journal.outputs.names().any(|output| output == name)
 }
 
 /// `.site.iso.new`, `.site.iso.Xy12`, `site.iso.part`, but not `other.iso`.

@@ -9,11 +9,13 @@
 
 mod access;
 mod directory;
+mod given;
 mod half;
 mod journal;
 mod metadata;
 mod outputs;
 mod recover;
+mod reject;
 mod stage;
 
 use std::fmt;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Error, ErrorKind, Result};
 use directory::Directory;
+pub use given::{GivenSums, given_sums};
 use journal::{Journal, State};
 pub use recover::{is_unfinished, recover, remove_inputs};
 

@@ -153,7 +153,7 @@ fn check_sums(file: &mut File, metadata: &Metadata) -> Result<()> {
 }
 
 /// The checksum that is given, in lower case.
-fn wanted<D: Digest>(given: Option<&str>, key: &str) -> Result<Option<String>> {
+pub(super) fn wanted<D: Digest>(given: Option<&str>, key: &str) -> Result<Option<String>> {
     let Some(given) = given else { return Ok(None) };
     // what md5sum(1) prints ends in the file's name
     let want = given.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();

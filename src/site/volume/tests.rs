@@ -182,3 +182,55 @@ fn no_secret_is_on_disk_before_the_journal_is() {
         stopped
     });
 }
+
+#[test]
+fn a_rejection_stopped_anywhere_keeps_the_image_or_not_and_brings_back_the_older_outputs() {
+    let mut kinds = [0, 0];
+    at_every_step(|step| {
+        let site = Site::with_older_outputs();
+        site.write("site.iso.rejected", "older still");
+        let before = site.listing();
+        let volume = site.open();
+        volume.stage(&site.run, &staging()).unwrap();
+        site.build(Some("new image"));
+        let image = volume.outputs(&site.run).unwrap().image;
+        let end = || volume.reject(&site.run, &image).and_then(|_| recover(&site.run));
+        let (_, stopped) = crash::after(step, end);
+        drop(volume);
+        recover(&site.run).unwrap();
+        let mut kept = before.clone();
+        kept.insert("site.iso.rejected".into(), "new image".into());
+        let is_kept = site.listing() == kept;
+        assert!(is_kept || site.listing() == before, "after step {step}: {:?}", site.listing());
+        kinds[usize::from(is_kept)] += 1;
+        stopped
+    });
+    assert!(kinds[0] > 0 && kinds[1] > 0, "both happen: {kinds:?}");
+}
+
+#[test]
+fn an_image_is_not_kept_under_the_name_of_another_file_of_the_run() {
+    for (name, is_directory) in [("site.iso.rejected", true), ("out.yaml", false)] {
+        let site = Site::empty();
+        let metadata = if is_directory { "out.yaml" } else { "site.iso.rejected" };
+        let mut staging = staging();
+        staging.outputs.metadata = metadata.into();
+        if is_directory {
+            fs::create_dir(site.host.join(name)).unwrap();
+        }
+        let volume = site.open();
+        volume.stage(&site.run, &staging).unwrap();
+        site.build(Some("new image"));
+        fs::rename(site.host.join("out.yaml"), site.host.join(metadata)).unwrap();
+        let image = volume.outputs(&site.run).unwrap().image;
+        let error = volume.reject(&site.run, &image).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output);
+        let expected = if is_directory {
+            "what has that name is no file"
+        } else {
+            "another file of this run has that name"
+        };
+        assert!(error.to_string().ends_with(expected), "{error}");
+        assert!(image.exists());
+    }
+}

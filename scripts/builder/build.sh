@@ -42,7 +42,7 @@ layer() {
   rm -rf "${layers:?}/$name" && mv "$new" "$layers/$name"
 }
 layer tools "$here"/{tools,rootfs}.sh "$layers/apt.sources"
-layer live "$here"/{live,live-hook,rootfs,boot}.sh "$here"/{early,grub}.cfg "$layers/apt.sources"
+layer live "$here"/{live,live-hook,signed-hook,rootfs,boot}.sh "$here"/{early,grub}.cfg "$layers/apt.sources"
 layer script "$here"/script.sh "$here"/build_iso/*.py
 "$here/image_layout.py" "$out.new" "$layers"/{tools,live,script}
 rm -rf "$out" && mv "$out.new" "$out"

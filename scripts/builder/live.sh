@@ -19,13 +19,18 @@ if [[ $EUID == 0 ]]; then squash=(mksquashfs); else squash=(fakeroot mksquashfs)
 # shellcheck disable=SC2016
 "$here/rootfs.sh" live "$2" minbase "$packages" \
   --essential-hook='mkdir -p "$1"/etc/initramfs-tools/conf.d; printf "COMPRESS=zstd\nCOMPRESSLEVEL=3\n" > "$1"/etc/initramfs-tools/conf.d/compress' \
+  --essential-hook="$(<"$here/signed-hook.sh")" \
   --customize-hook="$(<"$here/live-hook.sh")" \
   --customize-hook="copy-out /boot/vmlinuz /boot/initrd.img '$medium/live'" \
-  --customize-hook='rm -rf "$1"/boot/* "$1"/vmlinuz* "$1"/initrd.img*' |
+  --customize-hook="copy-out /signed '$out'" \
+  --customize-hook='rm -rf "$1"/boot/* "$1"/vmlinuz* "$1"/initrd.img* "$1"/signed' |
   "${squash[@]}" - "$medium/live/filesystem.squashfs" -tar -root-mode 755 -no-progress -quiet \
     -comp zstd -Xcompression-level "$BUILDER_SQUASHFS_LEVEL"
-"$here/boot.sh" "$medium/boot"
-chmod 644 "$medium"/*/*
+"$here/boot.sh" "$medium/boot" "$out/signed"
+rm -r "$out/signed"
+# summed up here, so that a run need not read them once more
+(cd "$medium" && sha256sum live/* && sha256sum <boot/marker | sed 's|-$|.airship/live|') >"$medium/SHA256SUMS"
+chmod 644 "$medium"/SHA256SUMS "$medium"/*/*
 # everything in it is compressed already
 tar --directory "$out/tree" --create --sort=name --owner=0 --group=0 --numeric-owner --format=gnu \
   --mtime="@$SOURCE_DATE_EPOCH" --file "$out/layer.tar" usr

@@ -6,7 +6,7 @@ lib=$out/tree/usr/local/lib/isogen/build_iso
 # /dev: a directory only, since nodes cannot be made by an ordinary user who unpacks the image
 mkdir -p "$lib" "$out/tree/usr/local/bin" "$out/tree/dev"
 cp "$here"/build_iso/*.py "$lib"
-printf '#!/bin/sh\nexec /usr/bin/python3 -I /usr/local/lib/isogen/build_iso\n' >"$out/tree/usr/local/bin/build-iso"
+printf '#!/bin/sh\nexec /usr/bin/python3 -IS /usr/local/lib/isogen/build_iso\n' >"$out/tree/usr/local/bin/build-iso"
 chmod -R u=rwX,go=rX "$out/tree"
 chmod 755 "$out/tree/usr/local/bin/build-iso"
 tar --directory "$out/tree" --create --sort=name --owner=0 --group=0 --numeric-owner --format=gnu \

@@ -2,6 +2,8 @@
 # Boot loaders for BIOS and UEFI, made once with neither root nor loop devices: boot.sh OUT SIGNED
 # SIGNED: what Debian's packages of signed loaders hold, unpacked. BUILDER_ARCHITECTURE: amd64 (default) or arm64, which has no BIOS.
 set -euo pipefail
+# FAT keeps local time
+export TZ=UTC
 here=$(cd "$(dirname "$0")" && pwd)
 signed=$(cd "$2" && pwd)
 cd "$1"

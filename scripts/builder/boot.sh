@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Boot loaders for BIOS and UEFI, made once with neither root nor loop devices: boot.sh OUT SIGNED
-# SIGNED: what Debian's packages of signed loaders hold, unpacked. BUILDER_ARCHITECTURE: amd64 (default) or arm64, which has no BIOS.
+# SIGNED: what Debian's packages of boot loaders hold, unpacked. BUILDER_ARCHITECTURE: amd64 (default) or arm64, which has no BIOS.
 set -euo pipefail
 # FAT keeps local time
 export TZ=UTC
@@ -10,11 +10,11 @@ cd "$1"
 cp "$here/grub.cfg" .
 case ${BUILDER_ARCHITECTURE:-amd64} in
   amd64)
-    suffix=x64 grub=x86_64-efi
+    suffix=x64 grub=x86_64-efi pc=$signed/usr/lib/grub/i386-pc
     modules=(normal configfile linux echo test search search_fs_file search_label iso9660 part_msdos part_gpt fat serial terminal
       minicmd reboot halt ls cat biosdisk)
-    grub-mkimage -O i386-pc-eltorito -o eltorito.img -p /boot/grub -c "$here/early.cfg" "${modules[@]}"
-    cp /usr/lib/grub/i386-pc/boot_hybrid.img .
+    grub-mkimage -d "$pc" -O i386-pc-eltorito -o eltorito.img -p /boot/grub -c "$here/early.cfg" "${modules[@]}"
+    cp "$pc/boot_hybrid.img" .
     ;;
   arm64) suffix=aa64 grub=arm64-efi ;;
   *) echo "BUILDER_ARCHITECTURE: $BUILDER_ARCHITECTURE is neither amd64 nor arm64" >&2 && exit 2 ;;

@@ -32,4 +32,6 @@ options=(
   # compiled while packages were installed, other than by their scripts: with dates
   --customize-hook='rm -rf "$1"/usr/share/python3/debpython/__pycache__'
 )
+# the Debian programs that mmdebstrap runs are Debian's, whatever else is on the caller's path
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 exec mmdebstrap "${options[@]}" '' - 'deb [trusted=yes] copy:/nonexistent ./'

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,8 @@ class Recipe(unittest.TestCase):
 
     def refused(self, text, *messages, options=()):
         """Refused by these messages, each with a hint, and nothing left."""
+        shutil.rmtree(self.work)
+        self.work.mkdir()
         ended = self.configure(text, *options)
         self.assertEqual(ended.returncode, 2, ended.stderr)
         for message in messages:
@@ -131,7 +134,7 @@ class Configuration(Recipe):
         self.refused("files: [{path: /x, source: none}]\n", ":1:28: files[0].source: @/none: not there")
         self.refused("files: [{path: /x, source: .}]\n", "files[0].source: @: not a file that can be read")
         self.refused("files: [{path: /x}]\n", "files[0]: no `source`")
-        self.refused("files: [{path: /x, source: a, mode: 888}]\n", "files[0].mode: 888 is not a mode")
+        self.refused("files: [{path: /x, source: a, mode: 888}]\n", "files[0].mode: '888' is not a mode")
         self.refused("files: [{path: /x, source: a}, {path: /x, source: a}]\n", "files: /x is there twice")
 
     def test_flavours_that_are_not_there_are_refused(self):
@@ -144,6 +147,40 @@ class Configuration(Recipe):
         self.refused("packages: &a [*a]\n", "packages[0]: a list, not text")
         self.refused("#" * (1 << 20) + "\n", "larger than 1 MiB")
         self.assertIn("none.yaml: No such file", self.recipe("configure", "--file", self.top / "none.yaml", self.work).stderr)
+
+
+class Documents(Recipe):
+    def test_the_example_of_the_readme_is_a_configuration(self):
+        section = (SCRIPTS.parents[1] / "README.md").read_text().partition("## The builder image")[2]
+        self.put("kubernetes.asc", ARMOURED)
+        self.put("motd", "hello\n")
+        (self.top / "images").mkdir()
+        with tarfile.open(self.top / "images/pause.tar", "w") as archive:
+            archive.addfile(tarfile.TarInfo("index.json"), io.BytesIO())
+        text = section.partition("```yaml\n")[2].partition("```")[0]
+        made = self.made(text)
+        self.assertIn(b"kubelet\n", made["live.packages"])
+        # every key is shown
+        keys = self.refused("x: 1\n", "unknown key").partition("keys here are ")[2].strip().split(", ")
+        self.assertEqual([key for key in keys if f"\n{key}:" not in f"\n{text}"], [])
+
+    def test_the_dockerfile_runs_scripts_that_are_there(self):
+        named = re.findall(r"/src/scripts/(\S+)", (SCRIPTS / "Dockerfile").read_text())
+        self.assertGreaterEqual(len(named), 3)
+        for name in named:
+            self.assertTrue(os.access(SCRIPTS.parent / name, os.X_OK), name)
+
+    def test_an_unpacked_layout_has_every_layer(self):
+        for name, member in (("tools.x", "usr/a"), ("live.x", "usr/b")):
+            (self.top / name).mkdir()
+            with tarfile.open(self.top / name / "layer.tar", "w") as archive:
+                archive.addfile(tarfile.TarInfo(member), io.BytesIO())
+            (self.top / name / "diff_id").write_text("0" * 64)
+        (self.top / "out").mkdir()
+        subprocess.run([sys.executable, SCRIPTS / "image_layout.py", self.top / "layout", self.top / "tools.x", self.top / "live.x"], check=True,
+                       env={"SOURCE_DATE_EPOCH": "1"})
+        subprocess.run([SCRIPTS / "unpack.py", self.top / "layout", self.top / "out"], check=True)
+        self.assertEqual(sorted(os.listdir(self.top / "out/usr")), ["a", "b"])
 
 
 class Sources(Recipe):

@@ -239,6 +239,28 @@ fn half_outputs_of_a_failed_first_run_go() {
 }
 
 #[test]
+fn what_is_beside_an_image_goes_and_comes_back_with_it() {
+    let site = Site::new();
+    for name in ["site.iso", "site.iso.files", "site.iso.spdx.json", "other.iso.files"] {
+        site.write(name, "older");
+    }
+    site.point_to("site.iso", "");
+    let volume = site.staged();
+    assert_eq!(site.names(), ["network-config", "other.iso.files", "user-data"]);
+    for name in ["new.iso", "new.iso.files", "new.iso.spdx.json", "site.iso.files"] {
+        site.write(name, "new");
+    }
+    site.point_to("new.iso", "");
+    recover(&site.run).unwrap();
+    drop(volume);
+    assert_eq!(
+        site.names(),
+        ["other.iso.files", "out.yaml", "site.iso", "site.iso.files", "site.iso.spdx.json"]
+    );
+    assert_eq!(site.read("site.iso.files"), "older");
+}
+
+#[test]
 fn what_a_killed_builder_left_under_a_temporary_name_goes_too() {
     let site = Site::new();
     for name in ["download.iso.part", ".mine.iso.new"] {

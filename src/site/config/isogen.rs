@@ -14,7 +14,7 @@ use crate::site::yaml::{self, Budget, Fields, Mark, Node, Origin};
 const ROOT_KEYS: [&str; 5] = ["apiVersion", "kind", "metadata", "container", "builder"];
 pub(super) const CONTAINER_KEYS: [&str; 6] =
     ["volume", "image", "containerRuntime", "privileged", "network", "additionalRootfsCaches"];
-pub(super) const BUILDER_KEYS: [&str; 8] = [
+pub(super) const BUILDER_KEYS: [&str; 12] = [
     "userDataFileName",
     "networkConfigFileName",
     "outputMetadataFileName",
@@ -23,6 +23,11 @@ pub(super) const BUILDER_KEYS: [&str; 8] = [
     "userDataKey",
     "networkConfigSelector",
     "networkConfigKey",
+    // read by the reference builder alone, as they are
+    "kernelArgs",
+    "console",
+    "label",
+    "sourceDateEpoch",
 ];
 const API_VERSION: &str = "airshipit.org/v1alpha1";
 pub(super) const KINDS: [&str; 2] = ["ImageConfiguration", "IsoConfiguration"];

@@ -306,6 +306,16 @@ fn unknown_keys_are_warned_about_once_each_and_kept() {
 }
 
 #[test]
+fn what_only_the_reference_builder_reads_is_known_and_kept() {
+    let text = with_builder(
+        "  kernelArgs: [debug, 'ds=x;y']\n  console: [tty0]\n  label: SITE\n  sourceDateEpoch: 1700000000\n",
+    );
+    let configuration = parse(&text).unwrap();
+    assert!(configuration.warnings.is_empty());
+    assert_eq!(configuration.builder_conf().unwrap(), text.as_bytes());
+}
+
+#[test]
 fn additional_caches_begin_where_the_file_is() {
     let text = with_container(
         "  volume: /srv/iso:/config\n  additionalRootfsCaches: [/mnt/stick, shared/cache, ~/cache]\n",

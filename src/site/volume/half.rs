@@ -7,7 +7,7 @@ use super::directory::{Directory, is_directory, is_regular};
 use super::journal::Journal;
 use super::reject::REJECTED;
 use super::stage::MARKER;
-use super::{metadata, outputs};
+use super::{beside, metadata, outputs};
 
 /// How names end that a builder, or a tool it runs, gives to what is not complete.
 const UNFINISHED: &[&str] = &[".new", ".tmp", ".temp", ".part", ".partial"];
@@ -69,9 +69,11 @@ fn is_known(name: &str, journal: &Journal) -> bool {
         || journal.outputs.names().any(|output| output == name)
 }
 
-/// `.site.iso.new`, `.site.iso.Xy12`, `site.iso.part`, but not `other.iso`.
+/// `.site.iso.new`, `.site.iso.Xy12`, `site.iso.part`, and `site.iso.files`, which is of use with its image only,
+/// but not `other.iso`.
 fn is_temporary(name: &str, journal: &Journal) -> bool {
     let of_output =
         [".iso", ".img"].into_iter().chain(journal.outputs.names()).any(|stem| name.contains(stem));
-    of_output && (name.starts_with('.') || UNFINISHED.iter().any(|suffix| name.ends_with(suffix)))
+    let mut endings = UNFINISHED.iter().chain(beside::SUFFIXES);
+    of_output && (name.starts_with('.') || endings.any(|suffix| name.ends_with(suffix)))
 }

@@ -8,6 +8,7 @@
 //! run directory alone, so that any process can finish what another one began.
 
 mod access;
+mod beside;
 mod directory;
 mod given;
 mod half;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::{Directory, is_directory, is_regular};
 use super::journal::{Journal, State, is_plain};
-use super::{Staging, Volume, metadata, outputs};
+use super::{Staging, Volume, beside, metadata, outputs};
 use crate::error::{Doing, Error, ErrorKind, Result};
 
 /// A file made after the set-aside ones were moved: what changed before it is older than the run.
@@ -84,6 +84,14 @@ fn older(volume: &Volume, staging: &Staging) -> std::io::Result<Vec<PathBuf>> {
     }
     let image = older_image(volume, staging);
     older.extend(image.filter(|image| !older.contains(image)));
+    let metadata = Path::new(&staging.outputs.metadata);
+    let images = older.iter().filter(|older| *older != metadata);
+    let beside: Vec<PathBuf> = images.flat_map(|image| beside::of(image)).collect();
+    for path in beside {
+        if is_movable(volume, staging, &path)? && !older.contains(&path) {
+            older.push(path);
+        }
+    }
     Ok(older)
 }
 
@@ -92,11 +100,16 @@ fn older(volume: &Volume, staging: &Staging) -> std::io::Result<Vec<PathBuf>> {
 fn older_image(volume: &Volume, staging: &Staging) -> Option<PathBuf> {
     let metadata = metadata::read(&volume.directory, Path::new(&staging.outputs.metadata)).ok()?;
     let image = outputs::relative(&volume.host, &metadata.boot_image_path).ok()?;
-    let is_input = staging.inputs.iter().any(|input| Path::new(&input.name) == image);
-    let stat = volume.directory.stat(&image).ok()??;
+    is_movable(volume, staging, &image).ok()?.then_some(image)
+}
+
+/// Whether `path` is there, a file, and can be set aside.
+fn is_movable(volume: &Volume, staging: &Staging, path: &Path) -> std::io::Result<bool> {
+    let is_input = staging.inputs.iter().any(|input| Path::new(&input.name) == path);
+    let Some(stat) = volume.directory.stat(path)? else { return Ok(false) };
     // rename(2) does not cross into another file system; freshness still tells such an image apart
-    let same_device = volume.directory.own_stat().ok()?.st_dev == stat.st_dev;
-    (is_regular(&stat) && same_device && !is_input).then_some(image)
+    let same_device = volume.directory.own_stat()?.st_dev == stat.st_dev;
+    Ok(is_regular(&stat) && same_device && !is_input)
 }
 
 /// Makes the run's directory in the volume, with the copy of the journal, durably.

@@ -28,6 +28,7 @@ impl Site {
     fn with_older_outputs() -> Self {
         let site = Self::empty();
         site.write("site.iso", "older image");
+        site.write("site.iso.files", "older list");
         site.write("out.yaml", &site.metadata("site.iso"));
         site.write("keep.txt", "the user's own");
         site
@@ -48,6 +49,7 @@ impl Site {
     /// What a builder does: half of it if `whole` is not given.
     fn build(&self, whole: Option<&str>) {
         self.write("site.iso", "half");
+        self.write("site.iso.files", "new list");
         self.write(".site.iso.new", "half");
         if let Some(text) = whole {
             fs::remove_file(self.host.join(".site.iso.new")).unwrap();
@@ -147,6 +149,7 @@ fn a_commit_stopped_anywhere_leaves_the_new_or_the_older_outputs_but_no_mixture(
         recover(&site.run).unwrap();
         let mut new = before.clone();
         new.insert("site.iso".into(), "new image".into());
+        new.insert("site.iso.files".into(), "new list".into());
         let is_new = site.listing() == new;
         assert!(is_new || site.listing() == before, "after step {step}: {:?}", site.listing());
         kinds[usize::from(is_new)] += 1;

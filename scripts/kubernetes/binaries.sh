@@ -14,7 +14,8 @@ go=(nice -n 19 go build -p "${JOBS:-1}" -trimpath)
 definitions=pkg/generated/openapi/zz_generated.openapi.go
 if [[ ! -e $definitions ]]; then
   "${go[@]}" -o "$dir/bin/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
-  # found where they lie, named where they are imported from
+  # it reads Go's own sources too; found where they lie, types are named where they are imported from
+  GOROOT=$(go env GOROOT) && export GOROOT
   mapfile -t types < <(grep -rlE '^// *\+k8s:openapi-gen=true' --include='*.go' pkg/apis staging/src |
     grep -vE '/(code-generator|sample-apiserver|zz_generated[^/]*)(/|$)' | xargs -n 1 dirname | sort -u | sed "s|^staging/src|vendor|; s|^|$package/|")
   (IFS=, && nice -n 19 "$dir/bin/openapi-gen" --input-dirs "${types[*]}" --output-package "$package/pkg/generated/openapi" \

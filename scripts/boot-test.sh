@@ -1,42 +1,49 @@
 #!/usr/bin/env bash
-# Boots the example site's ISO in QEMU and checks what the node says on its serial console:
-# boot-test.sh ISO bios-cd|uefi-cd|bios-usb|uefi-usb
-# BOOT_ACCEL=kvm (default tcg: some hosts offer a /dev/kvm that boots nothing), BOOT_TIMEOUT in seconds, BOOT_LOG
-# shellcheck disable=SC2054 # the commas are qemu's
+# Boots nodes from their ISOs in QEMU and checks what they say on their serial consoles:
+#   boot-test.sh ISO MODE [SITE]    MODE: (bios|uefi|uefi-secure)-(cd|usb); SITE: example, or bonded, with a bond and a VLAN on it
+#   boot-test.sh all                makes the ISOs of both sites, boots each in every mode, and prints a table
+# BOOT_ACCEL=auto|tcg|kvm: auto takes kvm where that boots a kernel; BOOT_TIMEOUT in seconds; BOOT_CD=virtio-scsi|ahci;
+# BOOT_LOG: where the serial console of one boot goes. For `all`: BOOT_BUILDER is the layout of the builder image, which has to be of
+# the hardware flavour for USB; BOOT_MODES and BOOT_SITES choose; the logs are in target/boot.
 set -euo pipefail
-usage() { echo "usage: boot-test.sh ISO bios-cd|uefi-cd|bios-usb|uefi-usb" >&2 && exit 2; }
-[[ $# == 2 && -r $1 && $2 =~ ^(bios|uefi)-(cd|usb)$ ]] || usage
-iso=$1 mode=$2 firmware=BIOS
 here=$(cd "$(dirname "$0")" && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-log=${BOOT_LOG:-$dir/serial.log}
-: >"$log"
-qemu=(qemu-system-x86_64 -machine q35 -nodefaults -display none -m 1536 -smp 2 -no-reboot -serial "file:$log"
-  -device virtio-rng-pci
-  -netdev user,id=oam,restrict=on,net=10.23.25.0/24,host=10.23.25.2 -device virtio-net-pci,netdev=oam,mac=52:54:00:bf:b2:d8
-  -netdev user,id=pxe,restrict=on,net=10.23.24.0/24,host=10.23.24.2 -device virtio-net-pci,netdev=pxe,mac=52:54:00:7d:15:63
-  -drive "if=none,id=medium,readonly=on,format=raw,file=${iso//,/,,}")
-case ${BOOT_ACCEL:-tcg} in
-  # emulated byte by byte, the kernel's `rep stosb` clears one page in a second where program code has been
-  tcg) qemu+=(-accel tcg,thread=multi -cpu max,-erms,-fsrm) ;;
-  kvm) qemu+=(-accel kvm -cpu host) ;;
-  *) usage ;;
-esac
-if [[ $mode == uefi-* ]]; then
-  firmware=UEFI
-  cp /usr/share/OVMF/OVMF_VARS_4M.fd "$dir/vars.fd"
-  qemu+=(-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
-    -drive "if=pflash,format=raw,unit=1,file=$dir/vars.fd")
-fi
-# the cloud kernel knows CDs behind virtio-scsi only; USB needs an image made with BUILDER_KERNEL=generic
-case $mode in
-  *-cd) qemu+=(-device virtio-scsi-pci -device scsi-cd,drive=medium,bootindex=0) ;;
-  *-usb) qemu+=(-device qemu-xhci -device usb-storage,drive=medium,bootindex=0) ;;
-esac
-timeout "${BOOT_TIMEOUT:-1500}" "${qemu[@]}" &
-trap 'kill $! 2>/dev/null || :; rm -rf "$dir"' EXIT
-status=0
-wait $! || status=$?
-echo "$mode: qemu ended with status $status after $SECONDS s"
-"$here/boot-checks.sh" "$log" "$firmware" "${mode#*-}" || { tail -n 30 "$log" | tr -d '\r' >&2 && exit 1; }
+modes='bios-cd uefi-cd bios-usb uefi-usb uefi-secure-cd uefi-secure-usb' sites='example bonded'
+usage() { sed -n '3,4s/^# *//p' "$0" >&2 && exit 2; }
+row() { printf '%-16s %-8s %9s %7s %7s\n' "$@"; }
+# one boot: its checks, and last its row of the table
+boot() { # ISO MODE SITE LOG
+  local wall=- cpu=- checks status=0
+  "$here/boot/machine.sh" "$@" >"$work/took" & child=$!
+  wait "$child" || status=1
+  child=
+  read -r wall cpu <"$work/took" || :
+  checks=$("$here/boot-checks.sh" "$4" "$2" "$3") || status=1
+  [[ $status == 0 ]] || tail -n 30 "$4" | tr -d '\r' >&2
+  echo "$checks"
+  row "$2" "$3" "${checks##*$'\n'}" "$wall" "$cpu"
+  return $status
+}
+accelerated() { # ISO: settles the question for all boots
+  [[ ${BOOT_ACCEL:-auto} != auto ]] || BOOT_ACCEL=$("$here/boot/accel.sh" "$1")
+  export BOOT_ACCEL
+}
+all() {
+  local dir=$here/../target/boot failed=0 mode site iso
+  for site in ${BOOT_SITES:-$sites}; do
+    iso=$("$here/boot/iso.sh" "$site" "${BOOT_BUILDER:-$here/../target/builder-image}" "$dir")
+    accelerated "$iso"
+    for mode in ${BOOT_MODES:-$modes}; do
+      boot "$iso" "$mode" "$site" "$dir/$site-$mode.log" >"$work/said" || failed=1
+      grep '^FAILED' "$work/said" || :
+      tail -n 1 "$work/said" | tee -a "$work/table" >&2
+    done
+  done
+  row mode site passed 'wall s' 'CPU s' | cat - "$work/table"
+  return $failed
+}
+work=$(mktemp -d) child=
+trap '[[ -z $child ]] || kill "$child"; rm -rf "$work"' EXIT
+[[ $* != all ]] || { all && exit; exit 1; }
+[[ $# =~ ^[23]$ && -r $1 && " $modes " == *" $2 "* && " $sites " == *" ${3:-example} "* ]] || usage
+accelerated "$1"
+boot "$1" "$2" "${3:-example}" "${BOOT_LOG:-$work/serial.log}"

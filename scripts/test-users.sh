@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [[ $EUID == 0 ]] || { echo "test-users.sh: making users takes root" >&2 && exit 2; }
 names=("$@")
-[[ $# != 0 ]] || names=(airgap canary container_commands crash doctor drivers hostile image_caches isogen isogen_faults isolation kill
+[[ $# != 0 ]] || names=(airgap builders canary container_commands crash doctor drivers hostile image_caches isogen isogen_faults isolation kill
   ladder lifecycle loop run_errors volume)
 rooted=0 made=()
 trap 'for name in "${made[@]}"; do userdel --remove "$name" 2>/dev/null || :; done' EXIT

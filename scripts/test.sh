@@ -11,7 +11,7 @@ step() {
   passed=$((passed + 1))
 }
 scripts/setup.sh test
-step "the scripts" shellcheck --external-sources scripts/*.sh scripts/builder/*.sh scripts/hosts/*.sh .ci/run
+step "the scripts" shellcheck --external-sources scripts/*.sh scripts/builder/*.sh scripts/hosts/*.sh scripts/boot/*.sh scripts/kubernetes/*.sh .ci/run
 step "the builder script" python3 -m unittest discover tests/builder
 # the same inputs each time, so that only a change turns it red; where a developer runs them, fuzz tests begin anywhere
 step "the tests" env AIRSHIP_FUZZ_SEED=1 AIRSHIP_FUZZ_SECONDS=60 cargo test --release --locked

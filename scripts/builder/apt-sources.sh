@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes apt.sources (where this host gets the release from) and apt.conf (how: proxies and the like): apt-sources.sh DIR
+# Writes apt.sources (where this host gets the release from, or the mirrors configured; then further sources) and apt.conf
+# (how: proxies and the like): apt-sources.sh DIR
 # shellcheck disable=SC2016 # the dollars are apt's and awk's
 set -euo pipefail
 dir=$1
@@ -35,10 +36,14 @@ ours='{
   if (index("\n" foreign "\n", "\n" uri "\n") || index("\n" foreign "\n", "\n" uri "/\n")) next
   print $0 "\n"
 }'
-{ one_line && deb822; } | awk -v RS= -v suite="$BUILDER_SUITE" -v foreign="$foreign" "$ours" >"$dir/apt.sources"
-[[ -s $dir/apt.sources ]] || printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n\n' \
-  http://deb.debian.org/debian "$BUILDER_SUITE $BUILDER_SUITE-updates" \
-  http://deb.debian.org/debian-security "$BUILDER_SUITE-security" >"$dir/apt.sources"
-[[ -z $BUILDER_EXTRA_SOURCES ]] || cat "$BUILDER_EXTRA_SOURCES" >>"$dir/apt.sources"
+if [[ -s $dir/mirrors ]]; then
+  cp "$dir/mirrors" "$dir/apt.sources"
+else
+  { one_line && deb822; } | awk -v RS= -v suite="$BUILDER_SUITE" -v foreign="$foreign" "$ours" >"$dir/apt.sources"
+  [[ -s $dir/apt.sources ]] || printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n\n' \
+    http://deb.debian.org/debian "$BUILDER_SUITE $BUILDER_SUITE-updates" \
+    http://deb.debian.org/debian-security "$BUILDER_SUITE-security" >"$dir/apt.sources"
+fi
+[[ ! -s $dir/sources ]] || { echo && cat "$dir/sources"; } >>"$dir/apt.sources"
 apt-config dump | grep -E '^Acquire::(http|https|Retries|Check-Valid-Until|Check-Date|Force|Allow)' >"$dir/apt.conf" || :
 echo 'Acquire::Languages "none"; APT::Install-Recommends "false";' >>"$dir/apt.conf"

@@ -1,15 +1,8 @@
 # shellcheck shell=bash
-# Sourced by the scripts of this directory: what can be set from outside, and the defaults.
+# Sourced by the scripts of this directory: what can be set from outside, and the defaults; all else is configured (build.sh -c).
 # A fixed date makes the same packages give the same bytes, whenever and wherever the image is made.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1750000000}
 export BUILDER_SUITE=${BUILDER_SUITE:-bookworm}
-# cloud: virtual machines with virtio; generic: also USB sticks and real hardware, 100 MB more
-export BUILDER_KERNEL=${BUILDER_KERNEL:-cloud}
-# zstd level of the live root; 3 takes a twentieth of the time of 15 and is an eighth larger
-export BUILDER_SQUASHFS_LEVEL=${BUILDER_SQUASHFS_LEVEL:-3}
-# more packages for the node, separated by commas, and a sources.list they come from
-export BUILDER_EXTRA_PACKAGES=${BUILDER_EXTRA_PACKAGES:-}
-export BUILDER_EXTRA_SOURCES=${BUILDER_EXTRA_SOURCES:-}
 # packages fetched and layers made earlier
 if [[ $EUID == 0 ]]; then default_cache=/var/cache; else default_cache=${XDG_CACHE_HOME:-$HOME/.cache}; fi
 export BUILDER_CACHE=${BUILDER_CACHE:-$default_cache/airshipctl}

@@ -2,6 +2,7 @@
 
 mod check;
 mod inputs;
+mod network;
 pub mod plan;
 pub mod privacy;
 mod site;
@@ -84,7 +85,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let mut container = container;
     container.pull()?;
     tracing::info!("Running default container command. Mounted dir: [{mount}]");
-    let run_dir = container.run(&Run {
+    let run = Run {
         volume: &volume,
         staging: &site.staging,
         secrets: &site.secrets,
@@ -95,7 +96,8 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
         idle_timeout: options.idle_timeout,
         limits: options.limits,
         keep: options.keep,
-    })?;
+    };
+    let run_dir = container.run(&run).map_err(|error| network::with_hint(error, run.network))?;
     tracing::info!("ISO successfully built.");
     if options.keep == KeepContainer::Never {
         tracing::info!("Removing container.");

@@ -53,6 +53,12 @@ const FORMS: &[Form] = &[
     ),
     ("all, as our builder", media::OURS, &[BIOS_CD, UEFI_CD, BIOS_DISK, UEFI_DISK], &["mbr-none-active"]),
     (
+        "all, with an active partition",
+        &[media::OURS[0], media::OURS[1], media::OURS[2], "--mbr-force-bootable"],
+        &[BIOS_CD, UEFI_CD, BIOS_DISK, UEFI_DISK],
+        &[],
+    ),
+    (
         "all, as Debian's installer",
         &[
             "-b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table",

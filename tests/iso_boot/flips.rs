@@ -91,15 +91,15 @@ impl Flips {
         let attributes = files.iter().map(|at| at + 11..at + 12).collect();
         vec![
             ("boot record", vec![17 * 2048..17 * 2048 + 39, 17 * 2048 + 71..17 * 2048 + 75]),
-            ("catalog: validation entry", vec![catalog..catalog + 32]),
+            ("catalog: validation entry", only(catalog..catalog + 32)),
             ("catalog: entry for BIOS", entry(catalog + 32)),
-            ("catalog: section header", vec![catalog + 64..catalog + 68]),
+            ("catalog: section header", only(catalog + 64..catalog + 68)),
             ("catalog: entry for UEFI", entry(catalog + 96)),
-            ("boot info table", vec![bios + 8..bios + 24]),
-            ("GRUB's boot info", vec![bios + 2548..bios + 2556]),
-            ("mbr: GRUB's next sector", vec![0x1b0..0x1b8]),
+            ("boot info table", only(bios + 8..bios + 24)),
+            ("GRUB's boot info", only(bios + 2548..bios + 2556)),
+            ("mbr: GRUB's next sector", only(0x1b0..0x1b8)),
             ("mbr: partitions", records.collect()),
-            ("mbr: signature", vec![510..512]),
+            ("mbr: signature", only(510..512)),
             ("gpt: headers", vec![512..604, copy..copy + 92]),
             ("gpt: entries", vec![entries..entries + 3 * 128, copied..copied + 3 * 128]),
             ("fat: boot sector", vec![fat..fat + 1, fat + 11..fat + 24, fat + 32..fat + 36]),
@@ -109,6 +109,10 @@ impl Flips {
             ("fat: attributes", attributes),
         ]
     }
+}
+
+fn only(bytes: Range<u64>) -> Vec<Range<u64>> {
+    std::iter::once(bytes).collect()
 }
 
 /// Read-only, hidden, system and archive mean nothing to UEFI.

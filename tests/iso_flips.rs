@@ -17,7 +17,7 @@ const DESCRIPTOR: &[(&str, usize, usize)] = &[
     ("type", 0, 1),
     ("standard identifier", 1, 5),
     ("version", 6, 1),
-    ("volume identifier", 40, 32),
+    ("text", 40, 32),
     ("volume space size", 80, 8),
     ("volume set size", 120, 4),
     ("volume sequence number", 124, 4),
@@ -31,9 +31,9 @@ const DESCRIPTOR: &[(&str, usize, usize)] = &[
 ];
 /// Only the primary one's are shown.
 const PRIMARY: &[(&str, usize, usize)] = &[
-    ("publisher", 318, 128),
-    ("preparer", 446, 128),
-    ("application", 574, 128),
+    ("text", 318, 128),
+    ("text", 446, 128),
+    ("text", 574, 128),
     ("creation date", 813, 17),
     ("modification date", 830, 17),
 ];
@@ -46,7 +46,6 @@ const RECORD: &[(&str, usize, usize)] = &[
     ("flags", 25, 1),
     ("interleave", 26, 2),
     ("volume sequence number", 28, 4),
-    ("identifier length", 32, 1),
 ];
 const ROW: &[(&str, usize, usize)] =
     &[("identifier length", 0, 1), ("extended attributes", 1, 1), ("location", 2, 4), ("parent", 6, 2)];
@@ -73,6 +72,15 @@ const BLIND: &[Blind] = &[
         0x02,
         "two zeros more at the end of a sector are padding, of the record or of the sector",
     ),
+    ("file with Rock Ridge", "identifier length", 0xff, "the same, where it counts the padding byte in"),
+    (
+        "record",
+        "identifier length",
+        0x04,
+        "a version that becomes system use instead was not shown before either",
+    ),
+    ("primary descriptor", "text", 0x20, "spaces and zeros both fill up what is shorter"),
+    ("Joliet descriptor", "text", 0x20, "the same"),
     ("NM", "flags", 0x20, "reserved in RRIP 1.12, a host name before"),
     ("NM", "moved", 0xff, "the name of a moved directory is with the file that stands for it"),
 ];
@@ -153,7 +161,8 @@ impl Fields {
         self.table("record", RECORD, at);
         let (length, name) = (usize::from(bytes[at]), usize::from(bytes[at + 32]));
         let named = rock_ridge && bytes[at + 25] & 2 == 0;
-        self.table(if named { "file with Rock Ridge" } else { "record" }, &[("identifier", 33, name)], at);
+        let structure = if named { "file with Rock Ridge" } else { "record" };
+        self.table(structure, &[("identifier length", 32, 1), ("identifier", 33, name)], at);
         let head = 33 + name + (1 - name % 2);
         if rock_ridge {
             let moved = bytes[at..at + length].windows(4).any(|four| four == b"RE\x04\x01");

@@ -233,7 +233,6 @@ fn what_genisoimage_makes_is_read_too() {
         ("both trees", &["-R", "-J", "-joliet-long"]),
         ("deep directories moved and hidden", &["-R", "-hide-rr-moved"]),
         ("deep directories where they are", &["-R", "-D"]),
-        ("level 4", &["-R", "-J", "-iso-level", "4"]),
     ] {
         let arguments = [&["-quiet", "-input-charset", "utf-8", "-o", "g.iso"], options, &["tree"]].concat();
         run(directory.path(), "genisoimage", &arguments);

@@ -123,13 +123,7 @@ pub fn mutate_sectors(seed: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     let most = 1 + rng.below(8);
     for _ in 0..=rng.below(most) {
-        // most of an image is empty, and changes there do nothing
-        let used: Vec<_> =
-            bytes.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(at, _)| at).collect();
-        if used.is_empty() {
-            return bytes;
-        }
-        let at = used[rng.below(used.len())];
+        let Some(at) = used(&bytes, rng) else { return bytes };
         match rng.below(12) {
             0 | 1 => {
                 bytes[at] = if rng.one_in(2) { rng.number() as u8 } else { bytes[at] ^ (1 << rng.below(8)) }
@@ -138,7 +132,8 @@ pub fn mutate_sectors(seed: &[u8], rng: &mut Rng) -> Vec<u8> {
             7 | 8 => overwrite(&mut bytes, at, ENTRIES[rng.below(ENTRIES.len())]),
             9 => {
                 let piece = bytes[at..(at + 1 + rng.below(64)).min(bytes.len())].to_vec();
-                overwrite(&mut bytes, used[rng.below(used.len())], &piece);
+                let to = used(&bytes, rng).unwrap_or(at);
+                overwrite(&mut bytes, to, &piece);
             }
             10 => sector(&mut bytes, rng),
             _ if rng.one_in(8) => bytes.truncate(at),
@@ -150,11 +145,7 @@ pub fn mutate_sectors(seed: &[u8], rng: &mut Rng) -> Vec<u8> {
 
 /// A number that is there in both byte orders becomes another one, in both or in one of them.
 fn both_orders(bytes: &mut [u8], rng: &mut Rng) {
-    let is_pair =
-        |eight: &[u8]| eight[..4].iter().eq(eight[4..].iter().rev()) && eight.iter().any(|byte| *byte != 0);
-    let places: Vec<_> =
-        bytes.windows(8).enumerate().filter(|(_, eight)| is_pair(eight)).map(|(at, _)| at).collect();
-    let Some(at) = (!places.is_empty()).then(|| places[rng.below(places.len())]) else { return };
+    let Some(at) = used(bytes, rng).and_then(|from| pair(bytes, from)) else { return };
     let sectors = (bytes.len() / 2048) as u32;
     let old = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let new = match rng.below(8) {
@@ -170,6 +161,30 @@ fn both_orders(bytes: &mut [u8], rng: &mut Rng) {
     if !rng.one_in(8) {
         bytes[at + 4..at + 8].copy_from_slice(&new.to_be_bytes());
     }
+}
+
+/// A place by chance, at which something is: most of an image is empty, and changes there do nothing.
+fn used(bytes: &[u8], rng: &mut Rng) -> Option<usize> {
+    let sectors = bytes.len() / 2048;
+    for _ in 0..1000 {
+        let sector = if sectors > 0 { rng.below(sectors) * 2048 } else { 0 };
+        let here = &bytes[sector..bytes.len().min(sector + 2048)];
+        // descriptors have more of what is no structure than of what is
+        let last = here.iter().take(200).rposition(|byte| *byte != 0);
+        if let Some(last) = last {
+            let end = here.iter().rposition(|byte| *byte != 0).unwrap_or(last);
+            let end = if rng.one_in(2) { last } else { end };
+            return Some(sector + rng.below(end + 1));
+        }
+    }
+    None
+}
+
+/// The next number that is there in both byte orders.
+fn pair(bytes: &[u8], from: usize) -> Option<usize> {
+    let is_pair =
+        |eight: &[u8]| eight.iter().any(|byte| *byte != 0) && (0..4).all(|at| eight[at] == eight[7 - at]);
+    bytes[from..].windows(8).take(2048).position(is_pair).map(|at| from + at)
 }
 
 /// A sector becomes the same as another, or empty.

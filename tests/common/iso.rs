@@ -109,7 +109,7 @@ impl Iso {
                 .into_iter()
                 .zip(directories)
                 .collect(),
-            others: [(CONTINUATION, er), (FILE, b"hello\n".into()), (FILE + 1, vec![7; SECTOR])].into(),
+            others: [(CONTINUATION, er), (FILE, b"hello\n".into()), (FILE + 1, vec![7; 5])].into(),
         }
     }
 

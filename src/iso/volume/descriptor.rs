@@ -91,7 +91,10 @@ pub(super) fn read(image: &Image, findings: &mut Findings) -> io::Result<Option<
         let bytes = image.bytes::<2048>(offset)?;
         let standard = bytes.as_ref().is_some_and(|bytes| &bytes[1..6] == b"CD001");
         match bytes {
-            Some(bytes) if standard && bytes[0] == 255 => return Ok(Some(ended(found, findings))),
+            Some(bytes) if standard && bytes[0] == 255 => {
+                version(&Fields { bytes: &bytes, offset }, findings);
+                return Ok(Some(ended(found, findings)));
+            }
             Some(bytes) if standard => found.take(&Fields { bytes: &bytes, offset }, findings),
             _ if number == 0 && !follows(image)? => return Ok(None),
             Some(_) if number == 0 => {
@@ -142,16 +145,9 @@ fn ended(found: Descriptors, findings: &mut Findings) -> Descriptors {
 
 impl Descriptors {
     fn take(&mut self, fields: &Fields<'_>, findings: &mut Findings) {
+        let (kind, enhanced) = (fields.bytes[0], fields.bytes[6] == 2);
+        version(fields, findings);
         let mut about = About::new(findings, &ALL);
-        let (kind, version) = (fields.bytes[0], fields.bytes[6]);
-        // 2 is the enhanced descriptor of ISO 9660:1999, whose tree is the primary one with longer names
-        if !(version == 1 || version == 2 && kind == 2) {
-            about.error(
-                "descriptor-version",
-                fields.offset + 6,
-                format_args!("one of type {kind} has version {version}"),
-            );
-        }
         match kind {
             // boot records are the boot reader's
             0 => {}
@@ -166,7 +162,7 @@ impl Descriptors {
                     findings,
                 ))
             }
-            2 if version == 2 => {}
+            2 if enhanced => {}
             2 => self.supplementary(fields, findings),
             _ => about.warning(
                 "descriptor-type",
@@ -203,6 +199,16 @@ impl Descriptors {
     }
 }
 
+/// 8.1.3 and so on: it is 1. 2 is the enhanced descriptor of ISO 9660:1999, whose tree is the primary one with
+/// longer names.
+fn version(fields: &Fields<'_>, findings: &mut Findings) {
+    let (kind, version) = (fields.bytes[0], fields.bytes[6]);
+    if !(version == 1 || version == 2 && kind == 2) {
+        let text = format_args!("one of type {kind} has version {version}");
+        About::new(findings, &ALL).error("descriptor-version", fields.offset + 6, text);
+    }
+}
+
 type Text = fn(Fields<'_>, usize, usize) -> String;
 
 impl Descriptor {
@@ -225,7 +231,7 @@ impl Descriptor {
             modified: date(fields, 830, "modification", &mut about),
             volume,
             tables: path_tables(fields, &mut about),
-            root: root.filter(|root| root.is_root(&mut about)),
+            root: root.filter(|root| root.is_root(volume, &mut about)),
         }
     }
 

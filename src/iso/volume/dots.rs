@@ -20,6 +20,7 @@ impl Walk<'_> {
             about.error("directory-self", directory.extent.offset, "there is no directory");
             return Ok(false);
         };
+        first.is_readable(self.reader.frame, &mut about);
         if (first.location, u64::from(first.length)) != (directory.location, directory.extent.length) {
             let text = format_args!(
                 "it is said to be {} bytes at block {}, but is {} at {}",
@@ -70,6 +71,7 @@ impl Walk<'_> {
         };
         let attributes = self.attributes(directory, &second)?;
         let mut about = About::new(self.findings, &subject);
+        second.is_readable(self.reader.frame, &mut about);
         match directory.from {
             From::Parent { location, length } | From::Keeper { location, length } => {
                 let said = (second.location, u64::from(second.length));

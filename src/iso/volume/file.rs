@@ -68,6 +68,9 @@ pub(super) fn entry(
         return None;
     }
     let kind = kind(record, attributes, about)?;
+    if record.goes_on() && kind != Kind::File {
+        about.error("multi-extent", record.offset, "it is no file, and cannot have several extents");
+    }
     let mut entry = directory(extent, attributes.owner, record.offset);
     match kind {
         Kind::Directory => {}

@@ -15,9 +15,17 @@ pub(super) enum Naming {
 }
 
 impl Naming {
+    /// The name that an identifier stands for, as text: see [`checked`].
+    pub fn checked(self, identifier: &[u8], offset: u64, about: &mut About<'_>) -> Option<String> {
+        if self == Self::Joliet && identifier.len() % 2 != 0 {
+            about.error("name-odd", offset, "its name is half a character too long");
+        }
+        checked(&self.name(identifier), offset, about)
+    }
+
     /// The name that an identifier stands for, as Linux maps it: without version, and in lower case if it is not
     /// Joliet's (isofs, `map=normal`).
-    pub fn name(self, identifier: &[u8]) -> Vec<u8> {
+    fn name(self, identifier: &[u8]) -> Vec<u8> {
         match self {
             Self::Iso => {
                 let name = identifier.strip_suffix(b";1").unwrap_or(identifier);

@@ -69,7 +69,9 @@ impl Record {
 
     fn check_flags(&self, about: &mut About<'_>) {
         let without = if self.attributes == 0 { RECORD_OR_PROTECTION } else { 0 };
-        let wrong = self.flags & (RESERVED | without);
+        // a directory is one thing, in one piece: ECMA-119, 6.8.1
+        let of_files = if self.is_directory() { ASSOCIATED | NOT_LAST } else { 0 };
+        let wrong = self.flags & (RESERVED | without | of_files);
         if wrong != 0 {
             about.warning(
                 "record-flags",
@@ -85,12 +87,12 @@ impl Record {
     }
 
     /// Whether it can be the record of a root, that of a descriptor (ECMA-119, 8.4.18).
-    pub fn is_root(&self, about: &mut About<'_>) -> bool {
+    pub fn is_root(&self, frame: Frame, about: &mut About<'_>) -> bool {
         let is_root = self.is_directory() && self.identifier == [0];
         if !is_root {
             about.error("root-record", self.offset, "its root is no directory");
         }
-        is_root
+        is_root && self.is_readable(frame, about)
     }
 
     /// Whether its contents can be read: they are in one piece, and on this volume. Says why not.

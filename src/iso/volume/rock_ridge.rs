@@ -71,7 +71,7 @@ impl Attributes {
                 b"PL" if has(fields, 8, "PL", about) => {
                     found.parent = Some(fields.both32(0, "parent's location", about))
                 }
-                b"RE" => found.moved = true,
+                b"RE" => found.moved = has(fields, 0, "RE", about),
                 b"SF" => found.sparse = true,
                 b"ZF" => found.uncompressed = found.uncompressed.or(zisofs(fields, about)),
                 b"TF" => times(fields, about),

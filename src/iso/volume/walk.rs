@@ -167,14 +167,18 @@ impl Walk<'_> {
     }
 
     pub fn attributes(&mut self, directory: &Directory, record: &Record) -> Result<Attributes, Stop> {
-        let Some(susp) = self.susp.filter(|_| self.found.rock_ridge) else {
-            return Ok(Attributes::default());
-        };
         let subject = Subject { directory: &directory.path, identifier: &record.identifier };
         let mut about = About::new(self.findings, &subject);
+        let Some(susp) = self.susp.filter(|_| self.found.rock_ridge) else {
+            let (rest, offset) = &record.system_use;
+            if rest.len() > 1 && rest.iter().all(|byte| *byte == 0) {
+                about.warning("record-padding", *offset, "its record is longer than what is in it");
+            }
+            return Ok(Attributes::default());
+        };
         let entries = susp.entries(&self.reader, record, &mut self.budget, &mut about)?;
         let attributes = Attributes::of(&entries, &mut about);
-        if self.found.rock_ridge && attributes.owner.is_none() && !(record.identifier == [1]) {
+        if attributes.owner.is_none() && !(record.identifier == [1]) {
             about.error("no-attributes", record.offset, "it has no mode and no owner (PX)");
         }
         Ok(attributes)
@@ -220,6 +224,7 @@ impl Walk<'_> {
     /// A directory that is kept here and shown elsewhere.
     fn moved_here(&mut self, directory: &Directory, record: &Record) {
         let subject = Subject { directory: &directory.path, identifier: &record.identifier };
+        record.is_readable(self.reader.frame, &mut About::new(self.findings, &subject));
         let place = Place {
             path: subject.to_string(),
             parent: directory.location,
@@ -250,7 +255,7 @@ impl Walk<'_> {
         }
         let name = match &attributes.name {
             Some(name) => checked(name, record.offset, &mut about),
-            None => checked(&self.naming.name(&record.identifier), record.offset, &mut about),
+            None => self.naming.checked(&record.identifier, record.offset, &mut about),
         };
         let Some(name) = name else { return Ok(()) };
         let path = format!("{}/{name}", directory.path.trim_end_matches('/'));

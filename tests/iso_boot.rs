@@ -1,6 +1,7 @@
 //! What firmware finds on images as xorriso, mtools, sfdisk, sgdisk and GRUB make them, and on those that Debian
 //! ships, compared with the reports of these programs.
 
+mod common;
 #[path = "iso_boot/flips.rs"]
 mod flips;
 #[path = "iso_boot/media.rs"]
@@ -51,6 +52,12 @@ const FORMS: &[Form] = &[
         &[],
     ),
     ("all, as our builder", media::OURS, &[BIOS_CD, UEFI_CD, BIOS_DISK, UEFI_DISK], &["mbr-none-active"]),
+    (
+        "all, with an active partition",
+        &[media::OURS[0], media::OURS[1], media::OURS[2], "--mbr-force-bootable"],
+        &[BIOS_CD, UEFI_CD, BIOS_DISK, UEFI_DISK],
+        &[],
+    ),
     (
         "all, as Debian's installer",
         &[
@@ -145,7 +152,21 @@ fn disks_are_reported_as_sfdisk_does() {
     std::fs::File::create(&path).unwrap().set_len(4 << 20).unwrap();
     media.run(
         "sgdisk",
-        &["-n", "3:64:200", "-c", "3:mitte", "-t", "3:ef02", "-n", "7:0:0", "-A", "7:set:2", "sgdisk.img"],
+        &[
+            "-a",
+            "1",
+            "-n",
+            "3:64:200",
+            "-c",
+            "3:mitte",
+            "-t",
+            "3:ef02",
+            "-n",
+            "7:0:0",
+            "-A",
+            "7:set:2",
+            "sgdisk.img",
+        ],
     );
     let read = read(&path);
     assert_eq!(read.errors(), [] as [String; 0]);

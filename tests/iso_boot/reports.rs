@@ -65,7 +65,7 @@ pub fn partitions(path: &Path, boot: &Boot) {
         _ => return assert!(boot.partitions.is_empty(), "{:#?}", boot.partitions),
     };
     let device = path.to_str().unwrap();
-    let theirs: Vec<_> = table["partitions"].as_array().into_iter().flatten().map(|one| {
+    let theirs = table["partitions"].as_array().into_iter().flatten().map(|one| {
         let number = one["node"].as_str().unwrap().strip_prefix(device).unwrap().trim_start_matches('p');
         let kind = one["type"].as_str().unwrap().to_owned();
         let legacy =

@@ -71,6 +71,7 @@ pub(super) fn read(image: &Image, findings: &mut Findings) -> io::Result<Option<
 
 /// The catalog's sector, as the boot record names it (El Torito, figure 7).
 fn boot_record(image: &Image, findings: &mut Findings) -> io::Result<Option<u32>> {
+    let mut unknown = None;
     for number in DESCRIPTORS..DESCRIPTORS + MOST_DESCRIPTORS {
         let offset = number * SECTOR;
         let Some(descriptor) = image.bytes::<75>(offset)? else { break };
@@ -83,11 +84,12 @@ fn boot_record(image: &Image, findings: &mut Findings) -> io::Result<Option<u32>
                 }
                 return Ok(Some(u32_le(&descriptor[71..75])));
             }
-            (true, 0) => {
-                findings.warning("boot-record-unknown", offset, "a boot record is not El Torito's");
-            }
+            (true, 0) => unknown = Some(offset),
             _ => {}
         }
+    }
+    if unknown.is_some() {
+        findings.error("boot-record-unknown", unknown, "the boot record is not El Torito's");
     }
     Ok(None)
 }
@@ -313,7 +315,7 @@ mod tests {
     fn faults_of_the_catalog_are_named() {
         use Severity::{Error, Warning};
         let faults: &[(usize, &[u8], Severity, &str, &str)] = &[
-            (17 * 2048 + 7, b"X", Warning, "boot-record-unknown", "is not El Torito's"),
+            (17 * 2048 + 7, b"X", Error, "boot-record-unknown", "is not El Torito's"),
             (17 * 2048 + 71, &[64], Error, "catalog-outside", "at byte 131072, behind the image's end"),
             (CATALOG, &[2], Error, "catalog-header", "no boot catalog is where"),
             (CATALOG + 30, &[0], Error, "catalog-header", "no boot catalog is where"),

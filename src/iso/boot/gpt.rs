@@ -58,7 +58,13 @@ pub(super) fn read(image: &Image, protected: bool, findings: &mut Findings) -> i
     }
     let Some(entries) = entries(image, &primary, findings)? else { return Ok(Some(Gpt::default())) };
     backup(image, &primary, &entries, findings)?;
-    Ok(Some(Gpt { partitions: partitions(image, &primary, &entries, findings) }))
+    let partitions = partitions(image, &primary, &entries, findings);
+    // isohybrid, which does not protect its GPT, has the whole image as its first partition
+    let whole = |partition: &&Partition| !protected && partition.extent.offset == 0;
+    let real: Vec<_> = partitions.iter().filter(|partition| !whole(partition)).collect();
+    check_usable(&real, &primary, findings);
+    overlaps(&real, &primary, findings);
+    Ok(Some(Gpt { partitions }))
 }
 
 /// The copy in the last sector tells that the first one was there once.
@@ -203,14 +209,11 @@ fn partitions(image: &Image, header: &Header, entries: &[u8], findings: &mut Fin
     for (number, entry) in (1..).zip(entries.chunks_exact(size)).filter(|(_, entry)| entry[..16] != [0; 16]) {
         let at = offset.saturating_add(u64::from(number - 1) * size as u64);
         let (first, last) = (u64_le(&entry[32..40]), u64_le(&entry[40..48]));
-        if first > last || first < header.first || last > header.last {
-            let message = format!(
-                "GPT partition {number} is sectors {first} to {last}, of which only {} to {} are usable",
-                header.first, header.last
-            );
+        let Some(extent) = sectors(first, last, header.sector) else {
+            let message = format!("GPT partition {number} is sectors {first} to {last}");
             findings.error("gpt-partition", at, message);
-        }
-        let Some(extent) = sectors(first, last, header.sector).filter(|_| first <= last) else { continue };
+            continue;
+        };
         if extent.end().is_none_or(|end| end > image.size) {
             let message = format!(
                 "GPT partition {number} ends in sector {last}, behind the image's end: it is truncated"
@@ -226,7 +229,6 @@ fn partitions(image: &Image, header: &Header, entries: &[u8], findings: &mut Fin
             active: entry[48] & 4 != 0,
         });
     }
-    overlaps(&partitions, offset, findings);
     partitions
 }
 
@@ -235,13 +237,29 @@ fn sectors(first: u64, last: u64, sector: u64) -> Option<Extent> {
     Some(Extent { offset: first.checked_mul(sector)?, length })
 }
 
-fn overlaps(partitions: &[Partition], at: u64, findings: &mut Findings) {
-    let mut sorted: Vec<_> = partitions.iter().collect();
+/// UEFI, 5.3.2: what is before the first usable sector, or behind the last one, belongs to the table.
+fn check_usable(partitions: &[&Partition], header: &Header, findings: &mut Findings) {
+    for partition in partitions {
+        let (start, end) =
+            (partition.extent.offset / header.sector, partition.extent.end().unwrap_or(u64::MAX));
+        let last = (end / header.sector).saturating_sub(1);
+        if start < header.first || last > header.last {
+            let message = format!(
+                "GPT partition {} is sectors {start} to {last}, of which only {} to {} are usable",
+                partition.number, header.first, header.last
+            );
+            findings.error("gpt-usable-partition", header.at, message);
+        }
+    }
+}
+
+fn overlaps(partitions: &[&Partition], header: &Header, findings: &mut Findings) {
+    let mut sorted = partitions.to_vec();
     sorted.sort_by_key(|partition| partition.extent);
     let touch = |pair: &&[&Partition]| pair[0].extent.end().is_none_or(|end| end > pair[1].extent.offset);
     for pair in sorted.windows(2).filter(touch) {
         let message = format!("GPT partitions {} and {} overlap", pair[0].number, pair[1].number);
-        findings.error("partitions-overlap", at, message);
+        findings.error("partitions-overlap", header.at, message);
     }
 }
 
@@ -375,7 +393,7 @@ mod tests {
         sealed(
             |bytes| entry(bytes, 0, 3, 9),
             Error,
-            "gpt-partition",
+            "gpt-usable-partition",
             "is sectors 3 to 9, of which only 4 to 60",
         );
         sealed(|bytes| entry(bytes, 0, 9, 8), Error, "gpt-partition", "is sectors 9 to 8");

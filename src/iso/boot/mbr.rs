@@ -130,6 +130,10 @@ fn check(records: &[Record], size: u64, findings: &mut Findings) {
                 );
                 findings.error("partition-outside", at, message);
             }
+            _ if !record.is_used() && (record.kind != 0 || record.start != 0) => {
+                let message = format!("MBR partition {number} has a type or a place, but no length");
+                findings.warning("mbr-empty", at, message);
+            }
             _ => {}
         }
     }
@@ -278,6 +282,12 @@ mod tests {
             (&[record(0, 0x83, 8, 8), record(0, 0x83, 15, 8)], Error, "partitions-overlap", "at byte 7680"),
             (&[record(0, 0x83, 8, 8), record(0, 0xef, 9, 2)], Warning, "partitions-nested", "at byte 4608"),
             (&[record(0x80, 1, 8, 8), record(0x80, 1, 16, 8)], Warning, "mbr-active", "more than one"),
+            (
+                &[record(0, 0x83, 0, 0)],
+                Warning,
+                "mbr-empty",
+                "partition 1 has a type or a place, but no length",
+            ),
             (&[record(0, 0xee, 2, 62)], Error, "mbr-protective", "from sector 2, not 1"),
             (&[record(0, 0xee, 1, 62)], Warning, "mbr-protective-length", "up to byte 32256"),
         ];

@@ -49,7 +49,8 @@ impl Systems {
         let place = Extent { offset: entry.offset, length: left };
         let Some(esp) = self.find(image, place, Need::Loader, findings)? else { return Ok(None) };
         // 0 and 1 mean all that is left
-        if entry.sectors > 1 && !(esp.extent.length..esp.extent.length + SECTOR).contains(&claimed) {
+        let length = esp.extent.length;
+        if entry.sectors > 1 && claimed != length && claimed != length.next_multiple_of(SECTOR) {
             let message = format!("{name} has {claimed} bytes, its file system {}", esp.extent.length);
             findings.warning("efi-size", entry.record, message);
         }

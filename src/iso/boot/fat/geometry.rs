@@ -98,7 +98,10 @@ impl Fields {
             (!self.cluster.is_power_of_two(), "the size of its clusters"),
             (self.reserved == 0, "its number of reserved sectors"),
             (!matches!(self.tables, 1..=2), "its number of tables"),
-            (self.root * 32 % self.sector.max(1) != 0, "its number of entries in the root directory"),
+            (
+                !(self.root * 32).is_multiple_of(self.sector.max(1)),
+                "its number of entries in the root directory",
+            ),
             ((self.total.0 == 0) == (self.total.1 == 0), "its number of sectors"),
             (self.table.0 == 0 && self.table.1 == 0, "the size of its tables"),
             ((self.root == 0) != (self.table.0 == 0), "its kind of root directory"),

@@ -198,10 +198,12 @@ fn directory_of(contents: &[u8]) -> Findings {
 
 #[test]
 fn directories_without_end_are_not_followed() {
-    let mut record = *b"A0000000   \x20                    ";
-    record[12..].fill(0);
-    let findings = directory_of(&record.repeat(20_000));
+    let record = |number: &u32| [format!("A{number:07}   \x20").as_bytes(), &[0; 20]].concat();
+    let records: Vec<Vec<u8>> = (0..20_000).map(|number| record(&number)).collect();
+    let findings = directory_of(&records.concat());
     has(&findings, Warning, "fat-too-many", "more files than are looked at");
+    let findings = directory_of(&[record(&1), record(&1)].concat());
+    has(&findings, Error, "fat-duplicate", "the FAT has /BIG/A0000001 twice");
     let findings = directory_of(&vec![0; (2 << 20) + 1]);
     has(&findings, Error, "fat-directory-long", "the FAT's directory /BIG/ is longer than any may be");
 }

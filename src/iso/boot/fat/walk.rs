@@ -21,6 +21,8 @@ struct Walk<'a> {
     geometry: &'a Geometry,
     table: Table,
     tree: Tree,
+    /// Records that may still be entered.
+    left: usize,
 }
 
 /// A directory that is still to be read.
@@ -39,14 +41,14 @@ pub(super) fn walk(
     table: Table,
     findings: &mut Findings,
 ) -> io::Result<Tree> {
-    let mut walk = Walk { image, geometry, table, tree: Tree::default() };
+    let mut walk = Walk { image, geometry, table, tree: Tree::default(), left: MOST_ENTRIES };
     let mut pending: Vec<_> = walk.root(findings).into_iter().collect();
     while let Some(directory) = pending.pop() {
         let slots = walk.slots(&directory, findings)?;
         let mut records = directory::records(&slots, findings);
         check_dots(&directory, &mut records, findings);
         for record in records {
-            if walk.tree.entries.len() >= MOST_ENTRIES || directory.depth >= DEEPEST {
+            if walk.left == 0 || directory.depth >= DEEPEST {
                 findings.warning("fat-too-many", record.at, "the FAT has more files than are looked at");
                 return Ok(walk.tree);
             }
@@ -96,7 +98,12 @@ impl Walk<'_> {
 
     /// Puts it into the tree; a directory is to be read next.
     fn enter(&mut self, within: &Pending, record: Record, findings: &mut Findings) -> Option<Pending> {
+        self.left -= 1;
         let path = format!("{}/{}", within.path, record.name);
+        if self.tree.get(&path).is_some() {
+            let message = format!("the FAT has {} twice", path.escape_debug());
+            findings.error("fat-duplicate", record.at, message);
+        }
         let extents = match (record.directory, record.cluster, record.size) {
             (false, 0, 0) => Vec::new(),
             _ => self.chain(&path, self.cluster(&record), findings).unwrap_or_default(),
@@ -163,7 +170,10 @@ impl Walk<'_> {
 fn check_dots(directory: &Pending, records: &mut Vec<Record>, findings: &mut Findings) {
     let is = |record: Option<&Record>, name: &str, cluster: u32| {
         record.is_some_and(|record| {
-            record.name == name && record.directory && record.cluster & 0xffff == cluster & 0xffff
+            record.name == name
+                && record.directory
+                && record.size == 0
+                && record.cluster & 0xffff == cluster & 0xffff
         })
     };
     // the root is cluster 0 there, on FAT32 too

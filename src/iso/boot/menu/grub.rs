@@ -100,9 +100,17 @@ impl Scope {
         }
     }
 
+    /// On another disk it keeps the name of that.
+    fn path(&self, path: &str) -> String {
+        match self.variables.get("root").filter(|root| is_elsewhere(root) && path.starts_with('/')) {
+            Some(root) => format!("({}){path}", root.trim_matches(['(', ')'])),
+            None => without_device(path).into(),
+        }
+    }
+
     fn linux(&mut self, words: &[String]) {
         if let ([kernel, rest @ ..], true) = (words, self.item.kernel.is_empty()) {
-            self.item.kernel = without_device(kernel);
+            self.item.kernel = self.path(kernel);
             self.item.command_line = rest.join(" ");
         }
     }
@@ -132,14 +140,16 @@ impl Script<'_, '_> {
             let Some((name, rest)) = words.split_first() else { continue };
             match (name.as_str(), &command.block) {
                 ("menuentry" | "submenu", Some(block)) => self.entry(rest, block, scope)?,
+                // whatever disk it was before, it is one with certain contents then
+                (search, _) if search.starts_with("search") => drop(scope.variables.remove("root")),
                 ("set", _) => rest.iter().for_each(|assignment| scope.set(assignment)),
                 ("linux" | "linuxefi" | "linux16", _) => scope.linux(rest),
                 ("initrd" | "initrdefi" | "initrd16", _) if scope.item.initrd.is_empty() => {
-                    scope.item.initrd = rest.iter().map(|path| without_device(path)).collect();
+                    scope.item.initrd = rest.iter().map(|path| scope.path(path)).collect();
                 }
                 ("source" | "." | "configfile", _) => {
                     if let Some(path) = rest.first() {
-                        self.file(&without_device(path), scope)?;
+                        self.file(without_device(path), scope)?;
                     }
                 }
                 _ => {}
@@ -233,11 +243,18 @@ fn flatten(nodes: Vec<Node>, before: &str, entries: &mut Vec<Item>) {
     }
 }
 
-/// `($root)/x` and `(cd0)/x` are `/x` of the medium; what is within another image cannot be looked for.
-fn without_device(path: &str) -> String {
-    match path.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-        Some((device, rest)) if device.starts_with("loop") => format!("${device}{rest}"),
-        Some((_, rest)) => rest.into(),
-        None => path.strip_prefix("$root").unwrap_or(path).into(),
+/// Without the device that is the medium: `($root)/x` and `(cd0)/x` are `/x` of it.
+fn without_device(path: &str) -> &str {
+    let device = path.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+    match device {
+        Some((device, _)) if is_elsewhere(device) => path,
+        Some((_, rest)) => rest,
+        None => path.strip_prefix("$root").unwrap_or(path),
     }
+}
+
+/// A disk that is called by its number, or an image on the medium.
+fn is_elsewhere(device: &str) -> bool {
+    let device = device.trim_start_matches('(');
+    ["hd", "loop", "lvm", "md/", "ahci", "ata", "fd"].iter().any(|kind| device.starts_with(kind))
 }

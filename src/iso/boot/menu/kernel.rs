@@ -12,7 +12,8 @@ pub(super) fn fault(head: &[u8], size: u64) -> Option<(&'static str, String)> {
     if at(0x1fe, &[0x55, 0xaa]) && at(0x202, b"HdrS") {
         let length = bzimage(head);
         let truncated = || format!("is truncated: it has {size} bytes, its header tells of {length}");
-        return (length > size).then(|| ("kernel-truncated", truncated()));
+        // the last 16 bytes need not be full
+        return (length >= size.saturating_add(16)).then(|| ("kernel-truncated", truncated()));
     }
     // arm64, riscv, what they compress themselves, and what others are
     let known = at(56, b"ARM\x64") || at(56, b"RSC\x05") || at(4, b"zimg");

@@ -204,8 +204,8 @@ fn check(place: &Place<'_>, files: &Files<'_>, item: &Item, findings: &mut Findi
         Severity::Warning => findings.warning(code, offset, message),
     };
     let entry = format!("{}: entry {:?}", item.file.escape_debug(), item.title);
-    // what is only known when it is chosen cannot be looked for
-    let known = |path: &&String| !path.contains('$');
+    // on other disks, or only known when it is chosen: that cannot be looked for
+    let known = |path: &&String| !path.contains('$') && !path.starts_with('(');
     for initrd in item.initrd.iter().filter(known).take(MOST_INITRDS) {
         if files.find(place, initrd).is_none() {
             report(

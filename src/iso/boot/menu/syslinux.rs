@@ -152,8 +152,8 @@ impl Label {
             "initrd" => self.item.initrd = rest.split(',').map(|one| path(one.trim())).collect(),
             "append" => {
                 self.append = Some(rest.into());
-                let named = rest.split_whitespace().filter_map(|word| word.strip_prefix("initrd="));
-                if let Some(initrd) = named.last() {
+                let mut named = rest.split_whitespace().filter_map(|word| word.strip_prefix("initrd="));
+                if let Some(initrd) = named.next_back() {
                     self.item.initrd = initrd.split(',').map(path).collect();
                 }
             }

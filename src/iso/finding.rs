@@ -24,7 +24,7 @@ pub struct Finding {
 }
 
 /// All of an image, in the order in which they were met. There are at most [`Findings::MOST`]; what comes after
-/// is counted.
+/// is counted, an error never at the cost of a warning.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     kept: Vec<Finding>,
@@ -59,7 +59,15 @@ impl Findings {
     }
 
     fn push(&mut self, finding: Finding) {
-        if self.kept.len() < Self::MOST { self.kept.push(finding) } else { self.more += 1 }
+        if self.kept.len() >= Self::MOST {
+            self.more += 1;
+            let warning = self.kept.iter().rposition(|kept| kept.severity == Severity::Warning);
+            match warning.filter(|_| finding.severity == Severity::Error) {
+                Some(at) => drop(self.kept.remove(at)),
+                None => return,
+            }
+        }
+        self.kept.push(finding);
     }
 
     pub fn list(&self) -> &[Finding] {
@@ -69,5 +77,23 @@ impl Findings {
     /// How many there were beyond those in the list.
     pub fn more(&self) -> u64 {
         self.more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_kept_before_warnings_and_all_are_counted() {
+        let mut findings = Findings::default();
+        (0..150).for_each(|_| findings.warning("w", None, "a warning"));
+        (0..30).for_each(|_| findings.error("e", None, "an error"));
+        let errors = findings.list().iter().filter(|it| it.severity == Severity::Error).count();
+        assert_eq!((findings.list().len(), errors, findings.more()), (Findings::MOST, 30, 80));
+        (0..90).for_each(|_| findings.error("e", None, "an error"));
+        (0..5).for_each(|_| findings.warning("w", None, "a warning"));
+        assert!(findings.list().iter().all(|it| it.severity == Severity::Error));
+        assert_eq!((findings.list().len(), findings.more()), (Findings::MOST, 175));
     }
 }

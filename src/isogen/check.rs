@@ -113,7 +113,7 @@ fn examined(image: &Image, builder: Builder, inputs: &[Input]) -> Result<()> {
     }
 }
 
-/// Errors of the image end the run, warnings are told. What a builder that is not ours does in its own way may
+/// Errors of the image end the run. What a builder that is not ours does in its own way may
 /// boot all the same: there only what no firmware can get past ends the run.
 fn judge(examined: &Examined, builder: Builder) -> Result<()> {
     let ends = |finding: &&Finding| {
@@ -122,12 +122,20 @@ fn judge(examined: &Examined, builder: Builder) -> Result<()> {
     };
     let (errors, others): (Vec<&Finding>, Vec<&Finding>) = examined.findings.list().iter().partition(ends);
     if errors.is_empty() {
-        others.iter().for_each(|finding| tracing::warn!("the image: {}", fault(finding)));
+        others.into_iter().for_each(tell);
         return Ok(());
     }
     let faults = errors.into_iter().map(fault).collect();
     Err(Error::faults(ErrorKind::Output, "it is damaged or does not boot", faults)
         .hint("see the builder's log, and `airshipctl iso inspect`"))
+}
+
+/// What some reader may stumble over is told by `iso inspect`: nobody can do anything about it here.
+fn tell(finding: &Finding) {
+    match finding.severity {
+        Severity::Error => tracing::warn!("the image: {}", fault(finding)),
+        Severity::Warning => tracing::debug!("the image: {}", fault(finding)),
+    }
 }
 
 /// An image says what it likes, but does not steer a terminal.
@@ -148,6 +156,9 @@ impl Data<'_> {
             .iter()
             .map(|seed| self.compare(image, seed, builder))
             .collect::<io::Result<_>>()?;
+        if examined.volume.is_none() && builder == Builder::Foreign {
+            return Ok(Vec::new()); // the file systems of a disk image are not looked into
+        }
         if seeds.is_empty() {
             let message =
                 "no cloud-init data were found on the image: neither a NoCloud seed nor a config drive";

@@ -10,6 +10,8 @@ use crate::iso::image::Extent;
 pub(super) struct Moves {
     places: BTreeMap<u32, Place>,
     claims: BTreeMap<u32, Claim>,
+    /// Places before this one were asked for, so that many of them do not take the square of their time.
+    next: u32,
 }
 
 /// Where a directory is kept (RE).
@@ -52,10 +54,12 @@ impl Moves {
 
     /// A directory in the root that nothing claims and that was not read: it keeps others, and is itself not to
     /// be seen (`rr_moved` of mkisofs).
-    pub fn keeper(&self, visited: &HashSet<u32>) -> Option<(u32, Place)> {
-        let mut free =
-            self.places.iter().filter(|(at, place)| place.in_root && !self.claims.contains_key(at));
-        free.find(|(at, _)| !visited.contains(at)).map(|(at, place)| (*at, place.clone()))
+    pub fn keeper(&mut self, visited: &HashSet<u32>) -> Option<(u32, Place)> {
+        let is_free = |at: &u32| !self.claims.contains_key(at) && !visited.contains(at);
+        let mut places = self.places.range(self.next..);
+        let (at, place) = places.find(|(at, place)| place.in_root && is_free(at))?;
+        self.next = at.saturating_add(1);
+        Some((*at, place.clone()))
     }
 
     pub fn check(&self, findings: &mut Findings) {

@@ -66,12 +66,6 @@ const BLIND: &[Blind] = &[
         0xff,
         "it is there once, and Rock Ridge has the name that is shown",
     ),
-    (
-        "record",
-        "length",
-        0x02,
-        "two zeros more at the end of a sector are padding, of the record or of the sector",
-    ),
     ("file with Rock Ridge", "identifier length", 0xff, "the same, where it counts the padding byte in"),
     (
         "record",
@@ -241,9 +235,9 @@ fn flip_all(file: &File) -> BTreeSet<usize> {
                 let (changed, faulty) = read(file);
                 match blind(field, bit) {
                     _ if faulty || changed != whole => {}
-                    Some(known) => drop(seen.insert(known)),
+                    Some(known) => _ = seen.insert(known),
                     None => {
-                        drop(untold.insert(format!("{} {} {bit:#04x} at {at}", field.structure, field.name)))
+                        _ = untold.insert(format!("{} {} {bit:#04x} at {at}", field.structure, field.name))
                     }
                 }
             }

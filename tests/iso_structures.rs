@@ -439,7 +439,7 @@ fn faults_of_records() {
             |iso| iso.add(record(b"A2.;1", FILE, 6, 0, &[px(REGULAR), nm("a.txt")].concat())),
             "duplicate-name",
             Some(ROOT),
-            "/a.txt: it is there twice, and the second is left out",
+            "/: A2.;1: /a.txt is there already, and this one is left out",
         ),
         (
             |iso| iso.add(file(&[px(REGULAR), nm("a/../b")])),

@@ -195,6 +195,11 @@ const ROCK_RIDGE: &[(&str, &[&str])] = &[
     ("no padding", &["-R", "-no-pad"]),
     ("one partition from 16 on", &["-R", "-J", "-joliet-long", "-partition_offset", "16"]),
     ("grafts", &["-R", "-graft-points", "/x/y=tree/a.txt", "/z=tree/a.txt"]),
+    ("a partition behind it", &["-R", "-J", "-joliet-long", "-append_partition", "2", "0xef", "tree/a.txt"]),
+    (
+        "El Torito",
+        &["-R", "-J", "-b", "UPPER.Case.tar.gz", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"],
+    ),
     ("checksums and attributes", &["-R", "--md5", "--for_backup"]),
     ("both trees", &["-R", "-J"]),
     ("both trees, long names", &["-R", "-J", "-joliet-long"]),

@@ -17,7 +17,7 @@ pub(super) enum Naming {
 impl Naming {
     /// The name that an identifier stands for, as text: see [`checked`].
     pub fn checked(self, identifier: &[u8], offset: u64, about: &mut About<'_>) -> Option<String> {
-        if self == Self::Joliet && identifier.len() % 2 != 0 {
+        if self == Self::Joliet && !identifier.len().is_multiple_of(2) {
             about.error("name-odd", offset, "its name is half a character too long");
         }
         checked(&self.name(identifier), offset, about)

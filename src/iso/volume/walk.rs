@@ -178,7 +178,7 @@ impl Walk<'_> {
         };
         let entries = susp.entries(&self.reader, record, &mut self.budget, &mut about)?;
         let attributes = Attributes::of(&entries, &mut about);
-        if attributes.owner.is_none() && !(record.identifier == [1]) {
+        if attributes.owner.is_none() && record.identifier != [1] {
             about.error("no-attributes", record.offset, "it has no mode and no owner (PX)");
         }
         Ok(attributes)
@@ -265,6 +265,12 @@ impl Walk<'_> {
             about.error("path-length", record.offset, text);
             return Ok(());
         }
+        // Linux finds the first; nothing is read below the second, which would appear in the first
+        if self.found.tree.entries.contains_key(&path) {
+            let text = format_args!("{} is there already, and this one is left out", path.escape_debug());
+            about.error("duplicate-name", record.offset, text);
+            return Ok(());
+        }
         let extent = match attributes.child {
             Some(child) => self.moved_away(directory, &path, child, record)?,
             None => Some(record.extent(self.reader.frame)),
@@ -336,13 +342,7 @@ impl Walk<'_> {
 
     fn insert(&mut self, path: String, entry: Entry) -> Result<(), Stop> {
         self.budget.path(path.len())?;
-        let entries = &mut self.found.tree.entries;
-        if entries.contains_key(&path) {
-            let text = format!("{}: it is there twice, and the second is left out", path.escape_debug());
-            self.findings.error("duplicate-name", entry.record, text);
-            return Ok(());
-        }
-        entries.insert(path, entry);
+        self.found.tree.entries.insert(path, entry);
         Ok(())
     }
 }

@@ -54,6 +54,7 @@ pub(super) fn read(
     }))
 }
 
+/// What firmware takes from the image: a whole floppy disk, else so many sectors of 512 bytes (El Torito, figure 3).
 fn length(entry: &CatalogEntry) -> u64 {
     match entry.emulation {
         Emulation::Floppy(length) => length,

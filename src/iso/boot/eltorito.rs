@@ -214,6 +214,7 @@ impl<'a> Blocks<'a> {
         })
     }
 
+    /// El Torito, figure 6: they hold criteria for choosing, which no firmware reads.
     fn extensions(&mut self, block: &[u8], findings: &mut Findings) {
         let mut more = block[1] & 0x20 != 0;
         while more {
@@ -230,6 +231,7 @@ impl<'a> Blocks<'a> {
     }
 }
 
+/// El Torito, figure 3, and UEFI, 13.3.2.1 for 0xef.
 fn firmware(number: usize, platform: u8, record: u64, findings: &mut Findings) -> Option<Firmware> {
     match platform {
         0 => Some(Firmware::Bios),
@@ -244,6 +246,7 @@ fn firmware(number: usize, platform: u8, record: u64, findings: &mut Findings) -
     }
 }
 
+/// El Torito, figure 3: the lower half is the medium, the upper one what it needs.
 fn emulation(number: usize, block: &[u8], record: u64, findings: &mut Findings) -> Option<Emulation> {
     if block[1] & 0xd0 != 0 || (block[4] != 0 && block[1] & 0xf != 4) {
         let message = format!("El Torito entry {number} asks for drivers or a file system that it has not");

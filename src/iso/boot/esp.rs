@@ -69,6 +69,7 @@ pub(super) fn read(
     Ok(Some(esp))
 }
 
+/// A FAT that is damaged is told wherever it is; that there is none only where firmware needs one.
 fn report(no: NoFat, offset: u64, need: Need, findings: &mut Findings) {
     match (no, need) {
         (NoFat::Other, Need::Nothing) => {}
@@ -88,6 +89,7 @@ struct Program {
 }
 
 impl Esp {
+    /// The program for one machine, and what comes after it.
     fn add(
         &mut self,
         image: &Image,
@@ -136,6 +138,7 @@ impl Esp {
         loader
     }
 
+    /// Only its headers are read: programs with a kernel in them have a hundred MiB.
     fn program(
         &self,
         image: &Image,
@@ -159,6 +162,7 @@ impl Esp {
     }
 }
 
+/// What firmware refuses to load (UEFI, 7.4.1), by machine, kind and length.
 fn check(path: &str, entry: &Entry, pe: Option<&Pe>, machine: &str, findings: &mut Findings) {
     let Some(pe) = pe else {
         findings.error("efi-no-program", entry.record, format!("{path} is no EFI program"));

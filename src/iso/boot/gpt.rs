@@ -26,11 +26,15 @@ struct Header {
     at: u64,
     /// Of this disk, in bytes.
     sector: u64,
+    /// Where it says that it is, and the other one, in sectors.
     own: u64,
     other: u64,
+    /// First and last sector that partitions may have.
     first: u64,
     last: u64,
+    /// The GUID of the disk; both headers have the same.
     disk: [u8; 16],
+    /// The array: its sector, how many entries, bytes of each, and its CRC.
     entries: u64,
     count: u32,
     size: u32,
@@ -112,6 +116,7 @@ fn header(
 }
 
 impl Header {
+    /// `bytes` is a whole sector, of 512 bytes at least.
     fn new(what: &'static str, at: u64, sector: u64, bytes: &[u8]) -> Self {
         let mut disk = [0; 16];
         disk.copy_from_slice(&bytes[56..72]);
@@ -132,6 +137,7 @@ impl Header {
         }
     }
 
+    /// UEFI, 5.3.2: what firmware looks at, besides the sum, before it believes a header.
     fn check(&self, bytes: &[u8], findings: &mut Findings) {
         if bytes[8..12] != [0, 0, 1, 0] || bytes[20..24] != [0; 4] {
             let message = format!("the {} GPT header is of an unknown revision", self.what);
@@ -202,6 +208,7 @@ fn backup(image: &Image, primary: &Header, entries: &[u8], findings: &mut Findin
     Ok(())
 }
 
+/// All that are used, each with its place in the array as its number; Linux numbers them the same.
 fn partitions(image: &Image, header: &Header, entries: &[u8], findings: &mut Findings) -> Vec<Partition> {
     let mut partitions = Vec::new();
     let size = header.size as usize;
@@ -232,6 +239,7 @@ fn partitions(image: &Image, header: &Header, entries: &[u8], findings: &mut Fin
     partitions
 }
 
+/// `last` belongs to it; `None` where no disk has so many sectors.
 fn sectors(first: u64, last: u64, sector: u64) -> Option<Extent> {
     let length = last.checked_sub(first)?.checked_add(1)?.checked_mul(sector)?;
     Some(Extent { offset: first.checked_mul(sector)?, length })
@@ -253,6 +261,7 @@ fn check_usable(partitions: &[&Partition], header: &Header, findings: &mut Findi
     }
 }
 
+/// Neighbours by their start: if any two overlap, two neighbours do.
 fn overlaps(partitions: &[&Partition], header: &Header, findings: &mut Findings) {
     let mut sorted = partitions.to_vec();
     sorted.sort_by_key(|partition| partition.extent);

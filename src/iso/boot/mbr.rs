@@ -25,6 +25,7 @@ pub(super) struct Mbr {
     pub file_system: bool,
 }
 
+/// Partitions and code of the first sector; nothing if it is no boot record.
 pub(super) fn read(image: &Image, findings: &mut Findings) -> io::Result<Mbr> {
     let Some(sector) = image.bytes::<512>(0)? else { return Ok(Mbr::default()) };
     let records: Vec<_> = sector[TABLE..510].chunks_exact(16).map(Record::new).collect();
@@ -73,14 +74,17 @@ impl Record {
         }
     }
 
+    /// 0x80 is active, 0 is not; anything else is no partition record (UEFI, table 5.2).
     fn is_sane(&self) -> bool {
         self.status & 0x7f == 0
     }
 
+    /// By its length: isohybrid's partitions may have the type 0.
     fn is_used(&self) -> bool {
         self.length != 0
     }
 
+    /// It looks like a partition of this image, so that a sector with it was a boot record once.
     fn is_whole(&self, size: u64) -> bool {
         self.is_used() && self.kind != 0 && self.end() <= size
     }
@@ -114,6 +118,7 @@ fn is_file_system(sector: &[u8; 512]) -> bool {
         && sector[21] >= 0xf0
 }
 
+/// What holds of each by itself; one that ends behind the image is how truncated sticks show.
 fn check(records: &[Record], size: u64, findings: &mut Findings) {
     for (number, record) in (1..).zip(records) {
         let at = TABLE as u64 + 16 * (number - 1);
@@ -221,6 +226,7 @@ fn check_grub(image: &Image, sector: &[u8; 512], findings: &mut Findings) -> io:
     Ok(())
 }
 
+/// ISOLINUX's own check, which it makes before it jumps there.
 fn check_isohybrid(image: &Image, sector: &[u8; 512], findings: &mut Findings) -> io::Result<()> {
     let offset = loader::isolinux_next(sector) * 512;
     let found = image.bytes::<4>(offset + 64)?;

@@ -10,6 +10,7 @@ const APPLICATION: u16 = 10;
 #[derive(Debug)]
 pub(super) struct Pe {
     pub machine: Option<&'static str>,
+    /// What firmware starts by itself; drivers are not.
     pub application: bool,
     /// Where the signatures are, from the file's start, and their length, in bytes.
     pub signature: Option<(u64, u64)>,
@@ -80,6 +81,7 @@ impl Section {
     }
 }
 
+/// As Linux names them; those for which UEFI has a path on removable media.
 fn machine(number: u16) -> Option<&'static str> {
     match number {
         0x8664 => Some("x86_64"),

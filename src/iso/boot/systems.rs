@@ -94,6 +94,7 @@ impl Systems {
         Ok(starts.map(|esp| started(esp, Medium::Disk, "the whole disk".into())))
     }
 
+    /// One file system may be an El Torito entry, a GPT and an MBR partition at once; its findings are told once.
     fn find(
         &mut self,
         image: &Image,
@@ -120,6 +121,7 @@ impl Systems {
     }
 }
 
+/// UEFI starts all media alike; they differ only in how the file system was found.
 fn started(esp: &Esp, medium: Medium, via: String) -> BootEntry {
     BootEntry {
         firmware: Firmware::Uefi,

@@ -30,6 +30,7 @@ struct Pieces {
     /// Number of the piece that was last, 1 when complete, 0 when there is none.
     last: u8,
     sum: u8,
+    /// Of its first piece.
     at: u64,
 }
 
@@ -54,6 +55,7 @@ pub(super) fn records(slots: &[Slot], findings: &mut Findings) -> Vec<Record> {
     records
 }
 
+/// The long name counts where there is one; the short one is for systems that do not know it.
 fn record(long: Option<String>, slot: &[u8; 32], at: u64) -> Record {
     Record {
         name: long.unwrap_or_else(|| short(slot)),
@@ -94,6 +96,7 @@ fn oem(byte: u8) -> char {
 }
 
 impl Pieces {
+    /// FAT, 7.1: the piece with the last part of the name comes first and is marked with 0x40.
     fn add(&mut self, slot: &[u8; 32], at: u64, findings: &mut Findings) {
         let number = slot[0] & 0x3f;
         if slot[0] & 0x40 != 0 {

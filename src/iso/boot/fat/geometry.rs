@@ -109,10 +109,12 @@ impl Fields {
         faults.into_iter().find(|(wrong, _)| *wrong).map(|(_, what)| what)
     }
 
+    /// One of both fields is 0, which [`Self::fault`] made sure of.
     fn total(&self) -> u64 {
         u64::from(self.total.0).max(self.total.1.into())
     }
 
+    /// FAT32 has the longer field; Linux and EDK II tell it by that.
     fn table(&self) -> u64 {
         if self.table.0 == 0 { self.table.1.into() } else { self.table.0.into() }
     }
@@ -178,6 +180,7 @@ impl Geometry {
         })
     }
 
+    /// Each copy follows the one before.
     pub fn table(&self, copy: u8) -> Extent {
         let offset = self.first_table + u64::from(copy) * self.table_length;
         Extent { offset, length: self.table_length }
@@ -202,6 +205,7 @@ fn is_likely(sector: &[u8; 512]) -> bool {
     named || (medium && sized && matches!(sector[0], 0xeb | 0xe9) && sector[13].is_power_of_two())
 }
 
+/// Its sector; 0 and what is outside the reserved ones mean that there is none.
 fn backup(sector: &[u8; 512], fields: &Fields, width: Width) -> Option<u64> {
     let number = u64::from(u16_le(&sector[50..52]));
     (width == Width::Fat32 && (1..fields.reserved).contains(&number)).then_some(number)

@@ -49,6 +49,7 @@ impl Table {
         }
     }
 
+    /// Their numbers begin with 2.
     fn is_cluster(&self, number: u32) -> bool {
         number >= 2 && number - 2 < self.clusters
     }
@@ -98,6 +99,7 @@ impl Table {
     }
 }
 
+/// Clusters in a row are one run: most files have one only.
 fn append(runs: &mut Vec<Extent>, next: Extent) {
     match runs.last_mut() {
         Some(last) if last.end() == Some(next.offset) => last.length += next.length,

@@ -64,6 +64,7 @@ pub(super) fn walk(
 }
 
 impl Walk<'_> {
+    /// FAT12 and FAT16 have it at a fixed place, FAT32 in clusters like any other.
     fn root(&mut self, findings: &mut Findings) -> Option<Pending> {
         let (extents, cluster) = match self.geometry.root {
             Root::Fixed(extent) => (vec![extent], 0),
@@ -73,6 +74,7 @@ impl Walk<'_> {
         Some(Pending { path: String::new(), extents, cluster, parent: 0, depth: 0 })
     }
 
+    /// The raw records with their places, which findings name.
     fn slots(&self, directory: &Pending, findings: &mut Findings) -> io::Result<Vec<Slot>> {
         let mut slots = Vec::new();
         let mut left = MOST_BYTES;
@@ -127,6 +129,7 @@ impl Walk<'_> {
         if self.geometry.width == Width::Fat32 { record.cluster } else { record.cluster & 0xffff }
     }
 
+    /// The clusters of a file; a damaged chain is told and gives none, since what it led to is unknown.
     fn chain(&mut self, path: &str, first: u32, findings: &mut Findings) -> Option<Vec<Extent>> {
         let chain = self.table.take(first, self.geometry);
         let report = |reason| {
@@ -160,6 +163,7 @@ impl Walk<'_> {
         extents
     }
 
+    /// FAT has neither modes nor owners.
     fn insert(&mut self, path: String, kind: Kind, extents: Vec<Extent>, record: u64) {
         let entry = Entry { kind, extents, mode: None, uid: None, gid: None, uncompressed: None, record };
         self.tree.entries.insert(path, entry);

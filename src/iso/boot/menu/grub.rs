@@ -108,6 +108,7 @@ impl Scope {
         }
     }
 
+    /// The first one counts: what follows it is mostly the `else` of a condition.
     fn linux(&mut self, words: &[String]) {
         if let ([kernel, rest @ ..], true) = (words, self.item.kernel.is_empty()) {
             self.item.kernel = self.path(kernel);
@@ -132,6 +133,7 @@ impl Script<'_, '_> {
         Ok(Some(name))
     }
 
+    /// Words that only steer (`if`, `fi`, `while`) are commands without effect here.
     fn run(&mut self, commands: &[Command], scope: &mut Scope) -> io::Result<()> {
         for command in commands {
             let words = scope.words(command);
@@ -180,6 +182,7 @@ impl Script<'_, '_> {
         Ok(())
     }
 
+    /// The nodes in the order of the file, and which of them starts by itself.
     fn menu(&mut self, scope: Scope) -> Menu {
         let Scope { mut nodes, item, variables, .. } = scope;
         if nodes.is_empty() && !item.kernel.is_empty() {
@@ -232,6 +235,7 @@ fn choose(nodes: &mut [Node], path: &str) -> bool {
     true
 }
 
+/// Entries of submenus get the submenu's title before theirs, as GRUB writes them in `default`.
 fn flatten(nodes: Vec<Node>, before: &str, entries: &mut Vec<Item>) {
     for node in nodes {
         let title = format!("{before}{}", node.title);

@@ -12,6 +12,7 @@ struct Entry {
     /// Without `.conf`; what `default` names.
     id: String,
     sort: (String, std::cmp::Reverse<String>),
+    /// What is started.
     item: Item,
 }
 

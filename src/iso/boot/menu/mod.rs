@@ -107,6 +107,7 @@ impl From<Item> for MenuEntry {
 }
 
 impl<'a> Place<'a> {
+    /// `prefix` goes before every path that is shown.
     pub fn new(image: &'a Image, tree: &'a Tree, prefix: &'a str) -> Self {
         Self { image, tree, prefix, lower: OnceCell::new() }
     }
@@ -233,6 +234,7 @@ fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     path.split('/').filter(|part| !part.is_empty() && *part != ".")
 }
 
+/// Absolute, without `.` and `..`, for paths that loaders take from their own directory.
 fn normal(path: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     for part in parts(path) {

@@ -54,6 +54,7 @@ impl Word {
         expanded
     }
 
+    /// Text joins what was there, so that a quoted empty word stays one.
     fn text(&mut self, next: char) {
         match self.0.last_mut() {
             Some(Part::Text(text)) => text.push(next),
@@ -100,6 +101,7 @@ struct Lexer<'a> {
 }
 
 impl Lexer<'_> {
+    /// `None` at the first quote without an end; blocks are counted later.
     fn tokens(mut self) -> Option<Vec<Token>> {
         let mut tokens = Vec::new();
         while let Some(next) = self.chars.peek().copied() {
@@ -116,11 +118,13 @@ impl Lexer<'_> {
         Some(tokens)
     }
 
+    /// `&&` and `||` are not followed either: what is behind them is a command like others.
     fn single(&mut self, token: Token, tokens: &mut Vec<Token>) {
         self.chars.next();
         tokens.push(token);
     }
 
+    /// Up to a blank or what separates commands; quotes may be within.
     fn word(&mut self) -> Option<Word> {
         let mut word = Word::default();
         while let Some(next) = self.chars.next_if(|next| !" \t\r\n;&|{}".contains(*next)) {
@@ -138,6 +142,7 @@ impl Lexer<'_> {
         Some(word)
     }
 
+    /// Everything up to the next quote as it is, line ends included.
     fn single_quoted(&mut self, word: &mut Word) -> Option<()> {
         word.0.push(Part::Text(String::new()));
         loop {
@@ -148,6 +153,7 @@ impl Lexer<'_> {
         }
     }
 
+    /// Variables count within; a backslash only before what has a meaning there.
     fn double_quoted(&mut self, word: &mut Word) -> Option<()> {
         word.0.push(Part::Text(String::new()));
         loop {

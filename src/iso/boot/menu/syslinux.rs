@@ -28,11 +28,14 @@ struct Label {
 #[derive(Default)]
 struct Config {
     labels: Vec<Label>,
+    /// For labels which have none of their own.
     append: String,
     default: String,
     ontimeout: String,
+    /// Whether there is one; 0 waits for ever.
     timeout: bool,
     prompt: bool,
+    /// Within TEXT and ENDTEXT, which is for people.
     text: bool,
 }
 
@@ -69,6 +72,7 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// A file and all that it includes, into one configuration, as the loader does.
     fn file(&mut self, path: &str, config: &mut Config) -> io::Result<Option<String>> {
         let Some((name, text)) = self.files.text(self.place, path, self.findings)? else { return Ok(None) };
         for line in text.lines() {
@@ -96,6 +100,7 @@ fn split(line: &str) -> (String, &str) {
 }
 
 impl Config {
+    /// Keywords before the first label are for all; those behind it are the label's.
     fn line(&mut self, word: &str, rest: &str, file: &str, path: impl Fn(&str) -> String) {
         if self.text {
             self.text = word != "endtext";
@@ -121,6 +126,7 @@ impl Config {
         }
     }
 
+    /// Which label starts by itself: ONTIMEOUT, MENU DEFAULT, DEFAULT, in this order.
     fn menu(mut self) -> Menu {
         let first = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
         let named = |labels: &[Label], name: &str| labels.iter().position(|label| label.name == first(name));
@@ -142,6 +148,7 @@ impl Config {
 }
 
 impl Label {
+    /// `LINUX` and `KERNEL` differ only in what else they may start.
     fn line(&mut self, word: &str, rest: &str, path: impl Fn(&str) -> String) {
         match word {
             "kernel" | "linux" if is_linux(rest) => {

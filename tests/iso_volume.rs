@@ -126,7 +126,10 @@ fn xorriso(image: &Path, names: &str) -> Lines {
             Some((kind, mode)) => format!("{kind}{mode} {} {} {}{target}", words[2], words[3], words[4]),
             None => panic!("{line}"),
         };
-        lines.insert(names.remove(0), (attributes, String::new()));
+        // the boot catalog, which xorriso makes anew and tells no place of
+        if !line.starts_with('e') {
+            lines.insert(names.remove(0), (attributes, String::new()));
+        }
     }
     let mut rest: BTreeMap<String, u64> = BTreeMap::new();
     for line in find("report_lba").lines().filter_map(|line| line.strip_prefix("File data lba:")) {
@@ -218,10 +221,14 @@ fn rock_ridge_is_read_as_xorriso_reads_it() {
         let (volume, findings) = read(&path);
         nothing_to_find(form, &findings);
         assert!(volume.rock_ridge && volume.label == "LABEL", "{form}");
-        same(form, &ours(&volume.tree), &xorriso(&path, "any"));
+        let (mut mine, theirs) = (ours(&volume.tree), xorriso(&path, "any"));
+        mine.remove("/boot.catalog");
+        same(form, &mine, &theirs);
         assert_eq!(volume.joliet.is_some(), options.contains(&"-J"), "{form}");
         if let Some(joliet) = volume.joliet {
-            same(form, &without_owners(ours(&joliet.tree)), &without_owners(xorriso(&path, "norock")));
+            let mut mine = ours(&joliet.tree);
+            mine.remove("/boot.catalog");
+            same(form, &without_owners(mine), &without_owners(xorriso(&path, "norock")));
         }
         fs::remove_file(&path).unwrap();
     }

@@ -272,7 +272,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let extent = match attributes.child {
-            Some(child) => self.moved_away(directory, &path, child, record)?,
+            Some(child) => self.moved_away(directory, child, record)?,
             None => Some(record.extent(self.reader.frame)),
         };
         let mut about = About::new(self.findings, &subject);
@@ -280,17 +280,8 @@ impl Walk<'_> {
         let Some(entry) = file::entry(self.reader, record, extent, &attributes, &mut about) else {
             return Ok(());
         };
-        if entry.kind == Kind::Directory && attributes.child.is_none() {
-            let from = From::Parent { location: directory.location, length: directory.extent.length };
-            let (location, owner) = (record.location, attributes.owner);
-            self.pending.push(Directory {
-                path: path.clone(),
-                location,
-                extent,
-                record: record.offset,
-                owner,
-                from,
-            });
+        if entry.kind == Kind::Directory {
+            self.follow(directory, record, &attributes, (path.clone(), extent));
         }
         match record.goes_on() && entry.kind == Kind::File {
             true => *open = Some(Open { path, identifier: record.identifier.clone(), entry }),
@@ -300,13 +291,7 @@ impl Walk<'_> {
     }
 
     /// A file that stands for a directory kept elsewhere: RRIP, 4.1.5.1. Its length is only there.
-    fn moved_away(
-        &mut self,
-        shown: &Directory,
-        path: &str,
-        child: u32,
-        record: &Record,
-    ) -> Result<Option<Extent>, Stop> {
+    fn moved_away(&mut self, shown: &Directory, child: u32, record: &Record) -> Result<Option<Extent>, Stop> {
         let subject = Subject { directory: &shown.path, identifier: &record.identifier };
         let mut about = About::new(self.findings, &subject);
         let offset = self.reader.frame.offset(child);
@@ -325,19 +310,28 @@ impl Walk<'_> {
             );
             return Ok(None);
         };
-        let extent = Extent { offset, length: first.length.into() };
-        self.moves.claim(child, Claim { path: path.to_owned(), record: record.offset, below: None });
-        let from = From::Moved { shown_in: shown.location };
-        let path = path.to_owned();
-        self.pending.push(Directory {
-            path,
-            location: child,
-            extent,
-            record: record.offset,
-            owner: None,
-            from,
-        });
-        Ok(Some(extent))
+        Ok(Some(Extent { offset, length: first.length.into() }))
+    }
+
+    /// A directory that is shown is to be read.
+    fn follow(
+        &mut self,
+        shown: &Directory,
+        record: &Record,
+        attributes: &Attributes,
+        (path, extent): (String, Extent),
+    ) {
+        let from = match attributes.child {
+            Some(child) => {
+                self.moves.claim(child, Claim { path: path.clone(), record: record.offset, below: None });
+                From::Moved { shown_in: shown.location }
+            }
+            None => From::Parent { location: shown.location, length: shown.extent.length },
+        };
+        // outside a moved directory is only a file that stands for it
+        let owner = attributes.owner.filter(|_| attributes.child.is_none());
+        let location = attributes.child.unwrap_or(record.location);
+        self.pending.push(Directory { path, location, extent, record: record.offset, owner, from });
     }
 
     fn insert(&mut self, path: String, entry: Entry) -> Result<(), Stop> {

@@ -24,7 +24,7 @@ pub struct Finding {
 }
 
 /// All of an image, in the order in which they were met. There are at most [`Findings::MOST`]; what comes after
-/// is counted, an error never at the cost of a warning.
+/// is counted; an error then takes the place of a warning.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     kept: Vec<Finding>,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows that the builder image is the same bytes whoever makes it: as root, with subordinate ids, with one id; in other time zones,
+# Checks that the builder image is the same bytes whoever makes it: as root, with subordinate ids, with one id; in other time zones,
 # locales, umasks and directories, all at once. test-builder.sh [FLAVOUR [LOCK]], as root; takes minutes.
 # Standard output is a table. LOCK: the packages to take; otherwise the image is made first, as anyone would.
 set -euo pipefail

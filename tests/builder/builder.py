@@ -33,6 +33,8 @@ class BuilderCase(unittest.TestCase):
     def setUp(self):
         self.top = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.top)
+        # what is taken from an image cannot be written, nor removed by others than root
+        self.addCleanup(subprocess.run, ["chmod", "-R", "u+w", self.top], check=True)
         self.volume = self.top / "volume"
         for directory in ("volume", "bin", "tmp", "assets/live", "assets/boot"):
             (self.top / directory).mkdir(parents=True)

@@ -126,6 +126,7 @@ class Seed(BuilderCase):
     def test_both_seeds_would_be_found_by_either(self):
         """That is, the dangling link is what keeps the other away."""
         root = self.node(OPEN_STACK)
+        (root / "run/live/medium").chmod(0o755)
         (root / "run/live/medium/nocloud").mkdir()
         for name in ("user-data", "meta-data"):
             (root / "run/live/medium/nocloud" / name).write_text("instance-id: other\n")

@@ -59,9 +59,10 @@ def index(options):
 
 
 def inventory(options):
-    """Lists the packages of the node for those who write documents about them; licences are not known."""
+    """Lists the packages of the node, and of its medium's boot loaders, for those who write documents about them; licences are not known."""
+    packages = lock.read(options.lock).packages
     rows = [{"name": item.name, "version": item.version, "architecture": item.architecture, "source": item.source,
-             "license": None, "sha256": item.sha256} for item in sorted(lock.read(options.lock).packages["live"])]
+             "license": None, "sha256": item.sha256} for item in sorted({*packages["live"], *packages["boot"]})]
     with open(options.out, "w", encoding="utf-8") as file:
         file.write("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
 

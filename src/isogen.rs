@@ -1,8 +1,8 @@
 //! `airshipctl bootstrap isogen`: the whole path, from site documents to a bootable ISO.
 
 mod check;
+mod hints;
 mod inputs;
-mod network;
 pub mod plan;
 pub mod privacy;
 mod site;
@@ -97,7 +97,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
         limits: options.limits,
         keep: options.keep,
     };
-    let run_dir = container.run(&run).map_err(|error| network::with_hint(error, run.network))?;
+    let run_dir = container.run(&run).map_err(|error| hints::add(error, run.network))?;
     tracing::info!("ISO successfully built.");
     if options.keep == KeepContainer::Never {
         tracing::info!("Removing container.");

@@ -61,18 +61,17 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let configured = Choice::Configured(site.configuration.container.runtime);
     let builder = check::Builder::of(&site.reference);
     let choice = options.runtime.map_or(configured, Choice::Demanded);
-    let additional_caches = additional_caches(&options, &site);
     // before the volume is finished for a killed run: its container may still write there
     let container = container::driver(
         choice,
         container::Options {
+            additional_caches: additional_caches(&options, &site),
             reference: site.reference,
             pull: options.pull,
             rootless: options.rootless,
             limits: options.limits,
             layers: Layers::AsNeeded,
             access: options.access,
-            additional_caches,
             cache: options.cache,
             state: options.state,
             progress: options.progress,

@@ -18,7 +18,9 @@ def bios():
     if not os.path.exists(f"{BOOT}/eltorito.img"):
         return []
     return ["-b", "boot/grub/eltorito.img", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
-            "--grub2-boot-info", "--grub2-mbr", f"{BOOT}/boot_hybrid.img", "-eltorito-alt-boot"]
+            "--grub2-boot-info", "--grub2-mbr", f"{BOOT}/boot_hybrid.img",
+            # some BIOSes want an active partition on a disk
+            "--mbr-force-bootable", "-eltorito-alt-boot"]
 
 
 def grafts(tree):

@@ -5,8 +5,9 @@ here=$(cd "$(dirname "$0")" && pwd) out=$1 work=$2
 medium=$out/tree/usr/share/isogen
 mkdir -p "$medium/live" "$medium/boot"
 # The date comes from SOURCE_DATE_EPOCH; mksquashfs refuses to be told it twice. It ignores the tar's entry for the
-# root, and gives that to whoever runs it.
-if [[ $EUID == 0 ]]; then squash=(mksquashfs); else squash=(fakeroot mksquashfs); fi
+# root, and gives that to whoever runs it, so that it has to be root to its own eyes.
+squash=(mksquashfs - "$medium/live/filesystem.squashfs" -tar -root-mode 755)
+[[ $EUID == 0 ]] || squash=(unshare --map-root-user "${squash[@]}")
 # before the kernel's scripts make the initrd; a hook of initramfs-tools, as MODULES=most leaves out some
 # shellcheck disable=SC2016
 initrd='mkdir -p "$1"/etc/initramfs-tools/conf.d "$1"/etc/initramfs-tools/hooks
@@ -24,8 +25,7 @@ configured=(
 "$here/rootfs.sh" live "$work" minbase --essential-hook="$initrd" --customize-hook="$(<"$here/live-hook.sh")" "${configured[@]}" \
   --customize-hook="copy-out /boot/vmlinuz /boot/initrd.img '$medium/live'" \
   --customize-hook='rm -rf "$1"/boot/* "$1"/vmlinuz* "$1"/initrd.img*' |
-  "${squash[@]}" - "$medium/live/filesystem.squashfs" -tar -root-mode 755 -no-progress -quiet \
-    -comp zstd -Xcompression-level "$BUILDER_SQUASHFS_LEVEL"
+  "${squash[@]}" -no-progress -quiet -comp zstd -Xcompression-level "$BUILDER_SQUASHFS_LEVEL"
 "$here/boot.sh" "$medium/boot" "$work/boot"
 # summed up here, so that a run need not read them once more
 (cd "$medium" && sha256sum live/* && sha256sum <boot/marker | sed 's|-$|.airship/live|') >"$medium/SHA256SUMS"

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that one of the other scripts needs, where they are missing: setup.sh demo|test|bench|kubernetes
+# Installs the Debian packages that one of the other scripts needs, where they are missing: setup.sh builder|demo|test|bench|kubernetes
 set -euo pipefail
-# a linker for cargo; then what makes the builder image, the last three of them for ordinary users
-packages=(gcc libc6-dev file python3 python3-yaml mmdebstrap squashfs-tools zstd mtools grub-common grub-pc-bin grub-efi-amd64-bin
-  uidmap fakechroot fakeroot)
+# what makes the builder image, the last three of them for ordinary users; then a linker for cargo
+packages=(python3 python3-yaml mmdebstrap squashfs-tools zstd mtools grub-common grub-pc-bin grub-efi-amd64-bin uidmap fakechroot fakeroot)
+[[ ${1:-} == builder ]] || packages+=(gcc libc6-dev file)
 case ${1:-} in
-  demo) ;;
+  builder | demo) ;;
   test) packages+=(docker-registry docker.io skopeo umoci runc busybox-static xorriso qemu-system-x86 ovmf shellcheck libglib2.0-0 strace
     python3-jsonschema python3-jinja2 python3-configobj python3-oauthlib python3-jsonpatch python3-requests) ;;
   bench) packages+=(docker-registry e2fsprogs gzip time openssl runc skopeo umoci podman charliecloud python3-lark docker.io) ;;
   kubernetes) packages+=(golang-go dpkg-dev busybox-static qemu-system-x86 ovmf) ;;
-  *) echo "usage: setup.sh demo|test|bench|kubernetes" >&2 && exit 2 ;;
+  *) echo "usage: setup.sh builder|demo|test|bench|kubernetes" >&2 && exit 2 ;;
 esac
 missing=()
 for package in "${packages[@]}"; do

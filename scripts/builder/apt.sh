@@ -13,7 +13,7 @@ APT::Architecture "$BUILDER_ARCHITECTURE"; APT::Architectures "$BUILDER_ARCHITEC
 pkgCacheGen::ForceEssential ",";
 CONF
   if ! apt-get -qq update --error-on=any 2>"$dir/errors"; then
-    grep -v '^W: ' "$dir/errors" >&2 || cat "$dir/errors" >&2
+    grep -E '^E: |GPG error' "$dir/errors" >&2 || cat "$dir/errors" >&2
     echo "  hint: each mirror has to be reached and to be signed with the key of its Signed-By; check \`mirrors\` and \`sources\`, or this host's sources" >&2
     return 4
   fi

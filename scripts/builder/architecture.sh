@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Refuses an architecture whose programs cannot be run here, since packages are configured by programs of theirs: architecture.sh
+# Refuses an architecture whose programs cannot be run here, since packages are configured by programs of theirs; prints what to
+# put before commands that run them: architecture.sh
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 host=$(dpkg --print-architecture)
 [[ $BUILDER_ARCHITECTURE != "$host" ]] || exit 0
 case $BUILDER_ARCHITECTURE in
-  amd64) machine=x86_64 ;;
-  arm64) machine=aarch64 ;;
+  amd64) entry=/proc/sys/fs/binfmt_misc/qemu-x86_64 ;;
+  arm64) entry=/proc/sys/fs/binfmt_misc/qemu-aarch64 ;;
 esac
-# registered with F, so that the interpreter need not be in the root
-if grep -qsx enabled "/proc/sys/fs/binfmt_misc/qemu-$machine" && grep -qs '^flags:.*F' "/proc/sys/fs/binfmt_misc/qemu-$machine"; then exit 0; fi
+# known to the whole host, and with F, so that the emulator need not be in the root
+if grep -qsx enabled "$entry" && grep -qs '^flags:.*F' "$entry"; then exit 0; fi
+if reason=$("$here/foreign.py" "$BUILDER_ARCHITECTURE" true 2>&1); then printf '%s\n' "$here/foreign.py" "$BUILDER_ARCHITECTURE" && exit 0; fi
 {
-  echo "$BUILDER_ARCHITECTURE: its packages cannot be configured on this $host host: the kernel has nothing to run their programs with"
-  echo "  hint: apt-get install qemu-user-static binfmt-support, and mount -t binfmt_misc none /proc/sys/fs/binfmt_misc if that is empty; or use a host of that architecture"
+  echo "$BUILDER_ARCHITECTURE: its packages cannot be configured on this $host host: ${reason:-programs of that architecture do not run}"
+  echo "  hint: apt-get install qemu-user-static, with Linux 6.7 or newer and, for users, subordinate ids; before Linux 6.7 binfmt-support as well; or use a host of that architecture"
 } >&2
 exit 5

@@ -24,7 +24,8 @@ trap 'rm -rf "$work" ${out:+"$out.new" "$out.lock.new"}' EXIT
 recipe configure "${configure[@]}" "$work"
 # shellcheck source=/dev/null
 . "$work/settings"
-"$here/architecture.sh"
+words=$("$here/architecture.sh") foreign=()
+[[ -z $words ]] || mapfile -t foreign <<<"$words"
 [[ -n $out ]] || { out=$here/../../target/builder-image && [[ $BUILDER_FLAVOUR == small ]] || out+=-$BUILDER_FLAVOUR; }
 mkdir -p "$(dirname "$out")"
 "$here/apt-sources.sh" "$work"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by build.sh: packages found and fetched, and layers, which are kept for the next image.
-# shellcheck disable=SC2154 # here, layers, work, debs, locked and update are of build.sh
+# shellcheck disable=SC2154 # here, layers, work, debs, locked, update and foreign are of build.sh
 # the packages: those of a lock file, those found for the same request before, or what apt finds now
 take_lock() {
   local found && found=$layers/found.$(cat "$work"/{common,apt.sources,{live,tools,boot}.packages} | sha256sum | cut -c 1-16).lock
@@ -23,7 +23,7 @@ layer() {
   echo "making layer ${dir##*/}" >&2
   [[ $name == script || -e $work/fetched ]] || run 'fetching packages' "$here/fetch.sh" "$work" "$debs"
   mkdir "$work/$name.layer"
-  run "making layer ${dir##*/}" "$here/$name.sh" "$work/$name.layer" "$work"
+  run "making layer ${dir##*/}" "${foreign[@]}" "$here/$name.sh" "$work/$name.layer" "$work"
   echo "$recipe" >"$work/$name.layer/recipe"
   rm -rf "$dir" && mv "$work/$name.layer" "$dir"
 }

@@ -8,8 +8,8 @@ printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >etc/ho
 rm -f etc/machine-id var/lib/dbus/machine-id etc/ssh/ssh_host_*
 : >etc/machine-id
 ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
-# No search for metadata servers. The seed is a directory of the medium, which live-boot has mounted before cloud-init looks:
-# `ds=nocloud;s=` on the kernel's command line would make cloud-init 22.4 leave out network-config.
+# No search for metadata servers. The seed is one of two directories of the medium, which live-boot has mounted before cloud-init
+# looks: `ds=nocloud;s=` on the kernel's command line would make cloud-init 22.4 leave out network-config.
 cat >etc/cloud/cloud.cfg.d/95_isogen.cfg <<'CFG'
 datasource_list: [ NoCloud, ConfigDrive, None ]
 locale: C.UTF-8
@@ -23,6 +23,7 @@ system_info:
 CFG
 mkdir -p var/lib/cloud/seed
 ln -s /run/live/medium/nocloud var/lib/cloud/seed/nocloud
+ln -s /run/live/medium/config-drive var/lib/cloud/seed/config_drive
 chroot "$1" systemctl enable systemd-networkd.service systemd-resolved.service >/dev/null 2>&1
 # nothing is upgraded or trimmed on a node that lives for hours
 for unit in apt-daily apt-daily-upgrade dpkg-db-backup e2scrub_all fstrim; do

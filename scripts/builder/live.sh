@@ -27,6 +27,8 @@ configured=(
   "${squash[@]}" - "$medium/live/filesystem.squashfs" -tar -root-mode 755 -no-progress -quiet \
     -comp zstd -Xcompression-level "$BUILDER_SQUASHFS_LEVEL"
 "$here/boot.sh" "$medium/boot" "$work/boot"
+# summed up here, so that a run need not read them once more
+(cd "$medium" && sha256sum live/* && sha256sum <boot/marker | sed 's|-$|.airship/live|') >"$medium/SHA256SUMS"
 chmod 644 "$medium"/*/*
 # everything in it is compressed already
 tar --directory "$out/tree" --create --sort=name --owner=0 --group=0 --numeric-owner --format=gnu \

@@ -24,7 +24,7 @@ options=(
   --setup-hook="sync-in '$work/$root' /var/cache/apt/archives/"
   --setup-hook='echo "deb [trusted=yes] copy:$1/var/cache/apt/archives ./" > "$1"/etc/apt/sources.list'
   "$@"
-  --customize-hook='rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$1"/etc/apt/sources.list.d/*'
+  --customize-hook='rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'
   # the host's mirrors are no business of the image's users
   --customize-hook="printf 'deb http://deb.debian.org/debian %s main\n' $BUILDER_SUITE $BUILDER_SUITE-updates > \"\$1\"/etc/apt/sources.list"
   --customize-hook="echo deb http://deb.debian.org/debian-security $BUILDER_SUITE-security main >> \"\$1\"/etc/apt/sources.list"
@@ -32,4 +32,6 @@ options=(
   # compiled while packages were installed, other than by their scripts: with dates
   --customize-hook='rm -rf "$1"/usr/share/python3/debpython/__pycache__'
 )
+# the Debian programs that mmdebstrap runs are Debian's, whatever else is on the caller's path
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 exec mmdebstrap "${options[@]}" '' - 'deb [trusted=yes] copy:/nonexistent ./'

@@ -8,7 +8,7 @@ mkdir -p "$lib" "$share" "$out/tree/usr/local/bin" "$out/tree/dev"
 cp "$here"/build_iso/*.py "$lib"
 cp "$2"/{builder.lock,recipe.json} "$share"
 python3 -IB "$here/recipe" inventory "$2/builder.lock" "$share/packages.json"
-printf '#!/bin/sh\nexec /usr/bin/python3 -IB /usr/local/lib/isogen/build_iso\n' >"$out/tree/usr/local/bin/build-iso"
+printf '#!/bin/sh\nexec /usr/bin/python3 -ISB /usr/local/lib/isogen/build_iso\n' >"$out/tree/usr/local/bin/build-iso"
 chmod -R u=rwX,go=rX "$out/tree"
 chmod 755 "$out/tree/usr/local/bin/build-iso"
 tar --directory "$out/tree" --create --sort=name --owner=0 --group=0 --numeric-owner --format=gnu \

@@ -1,71 +1,31 @@
 """The builder script, with a stand-in for xorriso: python3 -m unittest discover tests/builder"""
 
 import os
-import pathlib
-import shutil
 import signal
 import stat
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "scripts/builder/build_iso"
-SECRET = "hunter2"
-VERSION_2 = f"version: 2\nethernets: {{oam0: {{addresses: [10.0.0.1/24], comment: {SECRET}}}}}\n"
+from builder import OPEN_STACK, SECRET, VERSION_1, VERSION_2, BuilderCase
+
 # writes what it was told to the image, and its seed's names and contents after that
 XORRISO = """#!/bin/sh
 while [ $# -gt 0 ]; do
-  case $1 in -o) image=$2 ;; /nocloud=*) seed=${1#*=} ;; esac; shift
+  case $1 in -o) image=$2 ;; /nocloud=*) seed=${1#*=} ;; /config-drive=*) seed=${1#*=}/openstack/latest ;; esac; shift
 done
-{ ls "$seed"; cat "$seed"/*; } > "$image"
+{ ls "$seed"; cat "$seed"/*; } > "$image" || exit 4
 [ ! -e "$FAIL" ] || exit 5
 [ ! -e "$HANG" ] || exec sleep 60
 """
 
 
-class BuildIso(unittest.TestCase):
+class BuildIso(BuilderCase):
     def setUp(self):
-        self.top = pathlib.Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.top)
-        self.volume = self.top / "volume"
-        for directory in ("volume", "bin", "tmp"):
-            (self.top / directory).mkdir()
+        super().setUp()
         program = self.top / "bin/xorriso"
         program.write_text(XORRISO)
         program.chmod(0o755)
-        self.put("user-data", f"#cloud-config\npassword: {SECRET}\n")
-        self.put("network-config", VERSION_2)
-        self.configure()
-
-    def put(self, name, text):
-        (self.volume / name).write_text(text)
-
-    def configure(self, extra="", head="", volume=None):
-        self.put("builder-conf.yaml", f"{head}container:\n  volume: {volume or f'/srv/iso:{self.volume}'}\nbuilder:\n  x: y\n{extra}")
-
-    def start(self, **variables):
-        environment = {"PATH": f"{self.top}/bin:{os.environ['PATH']}", "TMPDIR": f"{self.top}/tmp", "FAIL": f"{self.top}/fail",
-                       "HANG": f"{self.top}/hang", "BUILDER_CONFIG": f"{self.volume}/builder-conf.yaml", **variables}
-        return subprocess.Popen([sys.executable, "-I", "-B", SCRIPT], env=environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-    def run_builder(self, **variables):
-        process = self.start(**variables)
-        output, _ = process.communicate(timeout=60)
-        self.assertNotIn(SECRET, output)
-        self.assertNotIn("Traceback", output)
-        self.assertEqual(os.listdir(self.top / "tmp"), [])
-        self.assertEqual([name for name in os.listdir(self.volume) if name.startswith(".")], [])
-        return process.returncode, output
-
-    def refused(self, words, **variables):
-        status, output = self.run_builder(**variables)
-        self.assertEqual(status, 1, output)
-        self.assertIn(words, output)
-        self.assertFalse((self.volume / "ephemeral.iso").exists())
-        self.assertFalse((self.volume / "output-metadata.yaml").exists())
 
     def test_metadata_name_the_host_side(self):
         status, output = self.run_builder()
@@ -107,8 +67,7 @@ class BuildIso(unittest.TestCase):
         self.assertEqual(len(ids), 2)
 
     def test_forms_that_nocloud_takes_are_accepted(self):
-        one = "version: 1\nconfig: [{type: physical, name: eth0}]\n"
-        for text in (one, "network:\n  " + one.replace("\n", "\n  ").rstrip(), "network:\n  " + VERSION_2.replace("\n", "\n  ").rstrip(),
+        for text in (VERSION_1, "network:\n  " + VERSION_1.replace("\n", "\n  ").rstrip(), "network:\n  " + VERSION_2.replace("\n", "\n  ").rstrip(),
                      '{"version": 2, "ethernets": {"e": {}}}'):
             with self.subTest(text):
                 self.put("network-config", text)
@@ -117,7 +76,12 @@ class BuildIso(unittest.TestCase):
 
     def test_other_forms_are_refused_by_name(self):
         for text, words in {
-            f'{{"links": [], "networks": [], "services": ["{SECRET}"]}}': "OpenStack network_data",
+            f'{{"links": {{}}, "networks": [], "services": ["{SECRET}"]}}': "whose `links` is not a list",
+            f"links: []\nnetworks: [&a [{SECRET}, *a]]\n": "cannot be written as JSON",
+            f"links: []\nnetworks: [{{{SECRET}: .nan}}]\n": "cannot be written as JSON",
+            f"links: []\nnetworks: [{{? [{SECRET}] : 1}}]\n": "not YAML",
+            "links: [&a [x, x, x, x, x, x, x, x, x]" + "".join(
+                f", &{next_} [{', '.join(['*' + one] * 9)}]" for one, next_ in zip("abcdefgh", "bcdefghi")) + "]\nnetworks: []\n": "more than 4 MiB",
             f"auto eth0\niface eth0 inet static {SECRET}\n": "interfaces",
             "version: 3\nethernets: {}\n": "unknown `version`",
             "version: 1\nethernets: {}\n": "version 1 without",

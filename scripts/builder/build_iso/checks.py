@@ -4,13 +4,15 @@ import os
 
 import yaml
 
-ASSETS = "/usr/share/isogen"
+# what the recipe put into this image; elsewhere in tests
+ASSETS = os.environ.get("ISOGEN_ASSETS", "/usr/share/isogen")
 
 
-def read_yaml(path):
-    """Parses a file; errors carry line and column only, since the text around them may be secret."""
-    with open(path, "rb") as file:
-        text = file.read()
+def read_yaml(path, text=None):
+    """Parses a file, or what was read from it; errors carry line and column only, since the text around them may be secret."""
+    if text is None:
+        with open(path, "rb") as file:
+            text = file.read()
     try:
         # not the loader in C: it overflows the stack on deep nesting
         return yaml.safe_load(text)

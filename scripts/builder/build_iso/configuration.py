@@ -1,19 +1,14 @@
 """What to build: builder-conf.yaml, with the environment for what it leaves out."""
 
 import os
-from dataclasses import dataclass
+from collections import namedtuple
 
+import options
 from checks import mapping, plain_name, read_yaml
 
-
-@dataclass(frozen=True)
-class Configuration:
-    volume: str
-    host_volume: str
-    user_data: str
-    network_config: str
-    image: str
-    metadata: str
+Configuration = namedtuple("Configuration", "volume host_volume user_data network_config image metadata options")
+# files beside the image, named after it
+BESIDE = (".files", ".spdx.json")
 
 
 def sides(spec):
@@ -26,6 +21,22 @@ def sides(spec):
     return parts[0].rstrip("/"), parts[min(1, len(parts) - 1)]
 
 
+def names(builder, path):
+    """Names of the inputs, the image and the metadata, all different, also from those that follow from them."""
+    def name(key, variable, default):
+        value = builder.get(key)
+        return plain_name(os.environ.get(variable) or default if value is None else value, f"{path}: builder.{key}")
+
+    found = [name("userDataFileName", "USER_DATA_FILE", "user-data"),
+             name("networkConfigFileName", "NET_CONFIG_FILE", "network-config"),
+             name("outputFileName", "OUTPUT_FILE_NAME", "ephemeral.iso"),
+             name("outputMetadataFileName", "OUTPUT_METADATA_FILE_NAME", "output-metadata.yaml")]
+    every = [*found, "meta-data", os.path.basename(path), *(found[2] + suffix for suffix in BESIDE)]
+    if len(set(every)) < len(every):
+        raise ValueError(f"{path}: builder: two files have the same name: {', '.join(every)}")
+    return found
+
+
 def read():
     """Reads the file that BUILDER_CONFIG names; `kind` and `metadata` around the same body change nothing."""
     path = os.environ.get("BUILDER_CONFIG", "/config/builder-conf.yaml")
@@ -34,15 +45,4 @@ def read():
         raise ValueError(f"IMAGE_TYPE: {os.environ['IMAGE_TYPE']!r} is not made here, only 'iso' is")
     host, inside = sides(mapping(body.get("container"), f"{path}: container").get("volume"))
     builder = mapping(body.get("builder"), f"{path}: builder")
-
-    def name(key, variable, default):
-        value = builder.get(key)
-        return plain_name(os.environ.get(variable) or default if value is None else value, f"{path}: builder.{key}")
-
-    names = [name("userDataFileName", "USER_DATA_FILE", "user-data"),
-             name("networkConfigFileName", "NET_CONFIG_FILE", "network-config"),
-             name("outputFileName", "OUTPUT_FILE_NAME", "ephemeral.iso"),
-             name("outputMetadataFileName", "OUTPUT_METADATA_FILE_NAME", "output-metadata.yaml")]
-    if len({*names, "meta-data", os.path.basename(path)}) < len(names) + 2:
-        raise ValueError(f"{path}: builder: two files have the same name: {', '.join(names)}")
-    return Configuration(inside, host, *names)
+    return Configuration(inside, host, *names(builder, path), options.read(builder, f"{path}: builder"))

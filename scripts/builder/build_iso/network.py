@@ -1,16 +1,13 @@
-"""Which forms of network data NoCloud takes."""
-
-from checks import read_yaml
+"""Which forms of network data cloud-init takes from a medium."""
 
 DEVICES = ("ethernets", "bonds", "bridges", "vlans", "wifis")
+OPEN_STACK = "OpenStack network_data"
 
 
 def fault(value):
-    """Names what is wrong with the form, or returns None."""
+    """Names what is wrong with a network-config, or returns None."""
     if not isinstance(value, dict):
         return "not a mapping (Debian's interfaces format, perhaps)"
-    if "links" in value and "networks" in value:
-        return "OpenStack network_data (links, networks, services)"
     body = value.get("network", value)
     if not isinstance(body, dict):
         return "`network` is not a mapping"
@@ -26,8 +23,14 @@ def fault(value):
     return None
 
 
-def check(path):
-    """Refuses, by name, what cloud-init would ignore without a word: the node would come up without addresses."""
-    form = fault(read_yaml(path))
-    if form:
-        raise ValueError(f"{path}: {form}; this builder takes network-config version 1 or 2")
+def form(value, path):
+    """Names the form; refuses what cloud-init would ignore without a word: the node would come up without addresses."""
+    if isinstance(value, dict) and "links" in value and "networks" in value:
+        for key in ("links", "networks", "services"):
+            if not isinstance(value.get(key, []), list):
+                raise ValueError(f"{path}: {OPEN_STACK} whose `{key}` is not a list")
+        return OPEN_STACK
+    wrong = fault(value)
+    if wrong:
+        raise ValueError(f"{path}: {wrong}; this builder takes network-config version 1 or 2, and {OPEN_STACK}")
+    return f"network-config version {value.get('network', value)['version']}"

@@ -1,49 +1,44 @@
-"""What the run leaves in the volume: the image, then the metadata, each complete or not there."""
+"""What the run leaves in the volume: the files beside the image, the image, then the metadata, each complete or not there."""
 
 import contextlib
 import os
-import shutil
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
-from finishing import md5sum, sha256sum, sync
+import packages
+from finishing import sums, sync
 
 
-class Workspace:
-    """Other names for files that are not complete; gone at the end, however it comes; the seed, with its secrets, is not in the volume."""
+def facts(workspace):
+    """The metadata: where the host finds the image, and how to know it again."""
+    config, path = workspace.config, workspace.image.new
+    md5, sha256 = sums(path, ("md5", "sha256"))
+    return {"bootImagePath": f"{config.host_volume}/{config.image}", "md5sum": md5, "sha256sum": sha256, "size": os.path.getsize(path)}
 
-    def __init__(self, config):
-        self.config = config
-        # always the same, so that what a killed run left is removed by the next
-        self.image = os.path.join(config.volume, f".{config.image}.new")
-        self.metadata = os.path.join(config.volume, f".{config.metadata}.new")
 
-    def __enter__(self):
-        self.clear()
-        self.seed = tempfile.mkdtemp(prefix="seed-")
-        return self
+def write(output, text):
+    with open(output.new, "w", encoding="utf-8") as file:
+        file.write(text)
+    sync(output.new)
 
-    def __exit__(self, *_):
-        shutil.rmtree(self.seed, ignore_errors=True)
-        self.clear()
 
-    def clear(self):
-        for path in (self.image, self.metadata):
+def give_names(workspace):
+    for output in workspace.outputs():
+        try:
+            os.rename(output.new, output.path)
+        except FileNotFoundError:
+            # an image without a list of packages; an older list does not speak of it
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(output.path)
+    sync(workspace.config.volume)
 
-    def finish(self):
-        """Renames the image first: metadata that can be seen speak of an image that can be seen."""
-        with ThreadPoolExecutor() as pool:
-            flushed, md5, sha256 = (pool.submit(work, self.image) for work in (sync, md5sum, sha256sum))
-        flushed.result()
-        path = f"{self.config.host_volume}/{self.config.image}"
-        facts = {"bootImagePath": path, "md5sum": md5.result(), "sha256sum": sha256.result()}
-        with open(self.metadata, "w", encoding="utf-8") as file:
-            yaml.safe_dump(facts, file, sort_keys=False, allow_unicode=True, width=1 << 20)
-        sync(self.metadata)
-        os.rename(self.image, os.path.join(self.config.volume, self.config.image))
-        os.rename(self.metadata, os.path.join(self.config.volume, self.config.metadata))
-        sync(self.config.volume)
+
+def finish(workspace, listed):
+    """Takes the checksums, writes what names them, and gives everything its name."""
+    metadata = facts(workspace)
+    write(workspace.metadata, yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1 << 20))
+    write(workspace.list, listed)
+    document = packages.document(workspace.config, metadata)
+    if document:
+        write(workspace.packages, document)
+    give_names(workspace)

@@ -9,8 +9,8 @@ import yaml
 
 from places import beside, entries, kind
 
-# emptied when the root is made, or mounted over on the node
-TAKEN = ("/boot", "/dev", "/proc", "/run", "/sys", "/tmp", "/var/cache", "/var/lib/apt/lists", "/var/log", "/var/run")
+# emptied or written when the root is made, or mounted over on the node
+TAKEN = ("/boot", "/dev", "/etc/apt/sources.list", "/proc", "/run", "/sys", "/tmp", "/var/cache", "/var/lib/apt/lists", "/var/log", "/var/run")
 IMAGES = "/var/lib/airship/images"
 KEYS = ("path", "source", "mode")
 

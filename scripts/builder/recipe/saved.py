@@ -1,5 +1,6 @@
 """Saved packages: which are there as a lock file wants them, and an archive of exactly those for apt."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -24,7 +25,8 @@ def missing(lock, debs):
     for item in every(lock):
         path = os.path.join(debs, item.file)
         if os.path.exists(path) and digest(path) == item.sha256:
-            os.utime(path)
+            with contextlib.suppress(PermissionError):
+                os.utime(path)
             continue
         if os.path.lexists(path):
             os.unlink(path)

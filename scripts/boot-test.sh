@@ -30,7 +30,7 @@ accelerated() { # ISO: settles the question for all boots
 all() {
   local dir=$here/../target/boot failed=0 mode site iso
   for site in ${BOOT_SITES:-$sites}; do
-    iso=$("$here/boot/iso.sh" "$site" "${BOOT_BUILDER:-$here/../target/builder-image}" "$dir")
+    iso=$("$here/boot/iso.sh" "$site" "${BOOT_BUILDER:-$here/../target/builder-image-hardware}" "$dir")
     accelerated "$iso"
     for mode in ${BOOT_MODES:-$modes}; do
       boot "$iso" "$mode" "$site" "$dir/$site-$mode.log" >"$work/said" || failed=1

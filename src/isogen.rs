@@ -1,5 +1,6 @@
 //! `airshipctl bootstrap isogen`: the whole path, from site documents to a bootable ISO.
 
+mod hints;
 mod inputs;
 pub mod plan;
 pub mod privacy;
@@ -59,18 +60,17 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let interrupt = Interrupt::from_signals()?;
     let configured = Choice::Configured(site.configuration.container.runtime);
     let choice = options.runtime.map_or(configured, Choice::Demanded);
-    let additional_caches = additional_caches(&options, &site);
     // before the volume is finished for a killed run: its container may still write there
     let container = container::driver(
         choice,
         container::Options {
+            additional_caches: additional_caches(&options, &site),
             reference: site.reference,
             pull: options.pull,
             rootless: options.rootless,
             limits: options.limits,
             layers: Layers::AsNeeded,
             access: options.access,
-            additional_caches,
             cache: options.cache,
             state: options.state,
             progress: options.progress,
@@ -83,7 +83,7 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
     let mut container = container;
     container.pull()?;
     tracing::info!("Running default container command. Mounted dir: [{mount}]");
-    let run_dir = container.run(&Run {
+    let run = Run {
         volume: &volume,
         staging: &site.staging,
         secrets: &site.secrets,
@@ -94,7 +94,8 @@ pub fn isogen(options: Options) -> Result<PathBuf> {
         idle_timeout: options.idle_timeout,
         limits: options.limits,
         keep: options.keep,
-    })?;
+    };
+    let run_dir = container.run(&run).map_err(|error| hints::add(error, run.network))?;
     tracing::info!("ISO successfully built.");
     if options.keep == KeepContainer::Never {
         tracing::info!("Removing container.");

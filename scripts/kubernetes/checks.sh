@@ -19,7 +19,7 @@ case $level in
   container)
     shows 'the kernel modules' '^node: [0-9]+ s: modules br_netfilter overlay'
     shows 'packets are forwarded, and those of bridges filtered' '^node: [0-9]+ s: forwarding 1 1 '
-    shows 'the container ran from its image' '^container: process 1, user 0, root bin dev proc run sys '
+    shows 'the container ran from its image' '^container: process 1, user 0, host ephemeral-node, root bin dev proc run sys '
     shows 'it ended well' '^node: [0-9]+ s: container ended with status 0$'
     ;;
   control-plane)

@@ -189,6 +189,10 @@ impl Script<'_, '_> {
             // a script which starts something itself
             return Menu { entries: vec![Item { default: true, ..item }], waits: false };
         }
+        if nodes.is_empty() {
+            // it only finds another one
+            return Menu::default();
+        }
         let default = variables.get("default").map_or("0", String::as_str);
         if !choose(&mut nodes, default) && !default.contains('$') {
             let message = format!("grub.cfg: the default entry {default:?} is not there");

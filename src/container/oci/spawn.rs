@@ -93,7 +93,8 @@ impl Helper {
             interrupt.check()?;
             wait_for(&[self.as_fd(), interrupt.as_fd()])?;
             interrupt.check()?;
-            for message in self.arrived()? {
+            self.up.fill()?;
+            while let Some(message) = self.heard()? {
                 match message {
                     Up::Ready => return Ok(()),
                     Up::Failed(error) => return Err(self.explain(error)),
@@ -119,6 +120,17 @@ impl Helper {
     ) -> Result<serde_json::Value> {
         let interrupted = || interrupt.and_then(|i| i.check().err());
         loop {
+            // what came with the message that it is ready was not looked at then
+            while let Some(message) = self.heard()? {
+                match message {
+                    Up::Done(value) => return Ok(value),
+                    Up::Failed(error) => return Err(interrupted().unwrap_or_else(|| self.explain(error))),
+                    other => note(other),
+                }
+            }
+            if self.is_gone() {
+                return Err(interrupted().unwrap_or_else(|| self.lost()));
+            }
             match interrupt {
                 Some(interrupt) if interrupt.check().is_ok() => {
                     wait_for(&[self.as_fd(), interrupt.as_fd()])?;
@@ -130,27 +142,24 @@ impl Helper {
                 Some(_) => self.down = None,
                 None => {}
             }
-            for message in self.arrived()? {
-                match message {
-                    Up::Done(value) => return Ok(value),
-                    Up::Failed(error) => return Err(interrupted().unwrap_or_else(|| self.explain(error))),
-                    other => note(other),
-                }
-            }
-            if self.is_gone() {
-                return Err(interrupted().unwrap_or_else(|| self.lost()));
-            }
+            self.up.fill()?;
         }
     }
 
     /// Reads once, waiting if need be, and returns the messages that are not dealt with here.
     pub fn arrived(&mut self) -> Result<Vec<Up>> {
         self.up.fill()?;
-        let mut messages = Vec::new();
+        std::iter::from_fn(|| self.heard().transpose()).collect()
+    }
+
+    /// The next message that was read and is not dealt with here; those behind it stay for the next call.
+    fn heard(&mut self) -> Result<Option<Up>> {
         while let Some(message) = self.up.buffered()? {
-            messages.extend(self.digest(message)?);
+            if let Some(message) = self.digest(message)? {
+                return Ok(Some(message));
+            }
         }
-        Ok(messages)
+        Ok(None)
     }
 
     pub fn rung(&self) -> &Rung {
@@ -265,5 +274,45 @@ pub fn wait_for(fds: &[BorrowedFd<'_>]) -> Result<()> {
     match poll(&mut polled, PollTimeout::NONE) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(error) => Err(error).doing(ErrorKind::Internal, || "waiting for a helper process".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says all of it before anybody listens, and ends.
+    fn quick(said: &[Up]) -> Helper {
+        let lines: Vec<_> = said.iter().map(|message| serde_json::to_string(message).unwrap()).collect();
+        let mut child = Command::new("printf")
+            .arg("%s\n")
+            .args(lines)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (down, up) = (child.stdin.take(), Incoming::new(child.stdout.take().unwrap()));
+        child.wait().unwrap();
+        Helper { child, down, up, rung: Rung::Root, causes: Causes::Collected(Vec::new()) }
+    }
+
+    #[test]
+    fn what_a_helper_says_in_one_breath_is_heard_to_its_end() {
+        let interrupt = Interrupt::manual().unwrap();
+        let said = [Up::Ready, Up::Unpacking { layer: 0, bytes: 7 }, Up::Done("rootfs".into())];
+        let (mut helper, mut noted) = (quick(&said), Vec::new());
+        helper.ready(&interrupt).unwrap();
+        let done = helper.call_noting(Some(&interrupt), |message| noted.push(format!("{message:?}")));
+        assert_eq!(done.unwrap(), "rootfs");
+        assert_eq!(noted, ["Unpacking { layer: 0, bytes: 7 }"]);
+    }
+
+    #[test]
+    fn a_helper_that_ends_without_a_word_is_lost() {
+        let interrupt = Interrupt::manual().unwrap();
+        let mut helper = quick(&[Up::Ready]);
+        helper.ready(&interrupt).unwrap();
+        let error = helper.call(Some(&interrupt)).unwrap_err();
+        assert_eq!(error.to_string(), "the helper process ended with code 0");
     }
 }

@@ -13,9 +13,8 @@ step() {
 scripts/setup.sh test
 step "the scripts" shellcheck --external-sources scripts/*.sh scripts/builder/*.sh scripts/hosts/*.sh scripts/boot/*.sh scripts/kubernetes/*.sh .ci/run
 step "the builder script" python3 -m unittest discover tests/builder
-# fuzz tests begin elsewhere with each change of the sources, and at the same place without one
-seed=$(find src tests -name '*.rs' -print0 | LC_ALL=C sort -z | xargs -0 cat | cksum | cut -d ' ' -f 1)
-step "the tests" env AIRSHIP_FUZZ_SEED="$seed" AIRSHIP_FUZZ_SECONDS=60 cargo test --release --locked
+# the same inputs each time, so that only a change turns it red; where a developer runs them, fuzz tests begin anywhere
+step "the tests" env AIRSHIP_FUZZ_SEED=1 AIRSHIP_FUZZ_SECONDS=60 cargo test --release --locked
 step "the tests with libFuzzer" scripts/fuzz.sh
 step "kustomizations beside kustomize" env AIRSHIPCTL=target/release/airshipctl scripts/test-kustomize.sh
 if [[ $EUID == 0 ]]; then

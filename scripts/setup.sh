@@ -17,10 +17,23 @@ for package in "${packages[@]}"; do
   # shellcheck disable=SC2016 # dpkg-query's own variable
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
 done
+as_root() {
+  if [[ $EUID == 0 ]]; then
+    "$@"
+  elif [[ -t 0 ]]; then
+    sudo "$@"
+  else
+    # a password can be asked for on a terminal only
+    sudo -n "$@"
+  fi
+}
 # tests ask cloud-init and netplan; they are unpacked only, since installed they configure the host at its next boot
 unpack() {
   local into && into=$(dirname "$0")/../target/$1
   [[ ! -e $into ]] || return 0
+  # of an old list of packages they would be older than those on a node, with faults that were mended since
+  [[ -n ${updated:-} ]] || as_root apt-get -qq update >&2 || echo "setup.sh: the lists of packages are as they were" >&2
+  updated=1
   # complete or not there at all
   rm -rf "$into.part" && mkdir -p "$into.part"
   (cd "$into.part" && apt-get -qq download "${@:2}" >&2 && for deb in *.deb; do dpkg -x "$deb" .; done && rm ./*.deb)
@@ -33,18 +46,13 @@ finish() {
 }
 [[ ${#missing[@]} != 0 ]] || finish "$1"
 
-become=()
-if [[ $EUID != 0 ]]; then
-  # a password can be asked for on a terminal only
-  if [[ -t 0 ]]; then become=(sudo); else become=(sudo -n); fi
-  if ! command -v sudo >/dev/null || ! "${become[@]}" true; then
-    echo "setup.sh: these packages are missing, and installing them takes root: ${missing[*]}" >&2
-    echo "hint: apt-get install --no-install-recommends ${missing[*]}" >&2
-    exit 1
-  fi
+if ! as_root true 2>/dev/null; then
+  echo "setup.sh: these packages are missing, and installing them takes root: ${missing[*]}" >&2
+  echo "hint: apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
 fi
-install=("${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq --no-install-recommends install "${missing[@]}")
+install=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq --no-install-recommends install "${missing[@]}")
 echo "installing ${missing[*]}" >&2
 # the lists of packages may be missing or out of date
-"${install[@]}" >&2 || { "${become[@]}" apt-get -qq update >&2 && "${install[@]}" >&2; }
+"${install[@]}" >&2 || { as_root apt-get -qq update >&2 && "${install[@]}" >&2; }
 finish "$1"

@@ -46,10 +46,13 @@ fn listing(tree: &Tree) -> Vec<String> {
 #[test]
 fn a_sound_image_is_read_without_findings() {
     let volume = sound(&Iso::small());
-    assert_eq!((volume.label.as_str(), volume.publisher.as_str()), ("LABEL", "PUBLISHER"));
-    assert_eq!((volume.preparer.as_str(), volume.application.as_str()), ("PREPARER", "APPLICATION"));
-    assert_eq!(volume.created.as_deref(), Some("2025-06-15T15:06:40Z"));
-    assert_eq!(volume.modified.as_deref(), Some("2025-06-15T15:06:40.50+01:00"));
+    assert_eq!((volume.about.label.as_str(), volume.about.publisher.as_str()), ("LABEL", "PUBLISHER"));
+    assert_eq!(
+        (volume.about.preparer.as_str(), volume.about.application.as_str()),
+        ("PREPARER", "APPLICATION")
+    );
+    assert_eq!(volume.about.created.as_deref(), Some("2025-06-15T15:06:40Z"));
+    assert_eq!(volume.about.modified.as_deref(), Some("2025-06-15T15:06:40.50+01:00"));
     assert_eq!((volume.length, volume.block_size), (u64::from(LENGTH) * 2048, 2048));
     assert!(volume.rock_ridge);
     assert_eq!(

@@ -220,7 +220,7 @@ fn rock_ridge_is_read_as_xorriso_reads_it() {
         run(directory.path(), "xorriso", &arguments);
         let (volume, findings) = read(&path);
         nothing_to_find(form, &findings);
-        assert!(volume.rock_ridge && volume.label == "LABEL", "{form}");
+        assert!(volume.rock_ridge && volume.about.label == "LABEL", "{form}");
         let (mut mine, theirs) = (ours(&volume.tree), xorriso(&path, "any"));
         mine.remove("/boot.catalog");
         same(form, &mine, &theirs);

@@ -73,10 +73,10 @@ impl Examined {
                 );
                 self.findings.warning("seed-incomplete", None, message);
             }
-            if seed.directory == "/" && !seed.source.is_label(&volume.label) {
+            if seed.directory == "/" && !seed.source.is_label(&volume.about.label) {
                 let message = format!(
                     "a {} seed is in the root of a volume with the label {:?}, by which cloud-init does not know it",
-                    seed.source, volume.label
+                    seed.source, volume.about.label
                 );
                 self.findings.warning("seed-label", None, message);
             }

@@ -1,6 +1,8 @@
 //! Looking for files by the names that a mounted volume shows.
 
 use super::image::Extent;
+#[cfg(test)]
+use super::volume::Identifiers;
 use super::volume::{Entry, Kind, Tree, Volume};
 
 /// As many links as Linux follows (path_resolution(7)).
@@ -61,12 +63,7 @@ impl Volume {
     /// An empty one with Rock Ridge.
     pub fn named(label: &str) -> Self {
         Self {
-            label: label.to_owned(),
-            publisher: String::new(),
-            preparer: String::new(),
-            application: String::new(),
-            created: None,
-            modified: None,
+            about: Identifiers { label: label.to_owned(), ..Identifiers::default() },
             length: 0,
             block_size: 2048,
             tree: Tree::default(),

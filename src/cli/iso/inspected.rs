@@ -60,14 +60,14 @@ fn volume(volume: &VolumeFacts) -> String {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
     "\n".to_owned()
         + &pairs(&[
-            ("volume", format!("{:?}", volume.label)),
+            ("volume", format!("{:?}", volume.about.label)),
             ("names", names),
             ("contents", files),
-            ("created", or_none(&volume.created)),
-            ("modified", or_none(&volume.modified)),
-            ("publisher", volume.publisher.clone()),
-            ("preparer", volume.preparer.clone()),
-            ("application", volume.application.clone()),
+            ("created", or_none(&volume.about.created)),
+            ("modified", or_none(&volume.about.modified)),
+            ("publisher", volume.about.publisher.clone()),
+            ("preparer", volume.about.preparer.clone()),
+            ("application", volume.about.application.clone()),
         ])
 }
 

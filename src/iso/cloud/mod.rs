@@ -134,7 +134,7 @@ pub fn find(image: &Image, volume: &Volume) -> io::Result<Vec<Seed>> {
     let names = Names { tree, image };
     let directories = tree.entries.iter().filter(|(_, entry)| entry.kind == Kind::Directory);
     let seeds = directories.filter_map(|(directory, _)| {
-        names.no_cloud(directory, &volume.label).or_else(|| names.config_drive(directory))
+        names.no_cloud(directory, &volume.about.label).or_else(|| names.config_drive(directory))
     });
     Ok(seeds.take(MOST_SEEDS).collect())
 }

@@ -12,7 +12,7 @@ use crate::iso::boot::{BootEntry, EfiFile, Firmware, Medium, MenuEntry, Partitio
 use crate::iso::cloud::{self, Seed, SeedFile};
 use crate::iso::image::Image;
 use crate::iso::sums;
-use crate::iso::volume::{Kind, Volume};
+use crate::iso::volume::{Identifiers, Kind, Volume};
 
 /// Hexadecimal digits of the checksum of a secret file that are shown: enough to compare two by.
 const DIGITS: usize = 8;
@@ -22,13 +22,8 @@ const MOST_SHOWN: u64 = 16 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeFacts {
-    pub label: String,
-    pub publisher: String,
-    pub preparer: String,
-    pub application: String,
-    /// RFC 3339.
-    pub created: Option<String>,
-    pub modified: Option<String>,
+    #[serde(flatten)]
+    pub about: Identifiers,
     /// In bytes.
     pub block_size: u16,
     pub rock_ridge: bool,
@@ -142,12 +137,7 @@ impl VolumeFacts {
                 .count()
         };
         Self {
-            label: volume.label.clone(),
-            publisher: volume.publisher.clone(),
-            preparer: volume.preparer.clone(),
-            application: volume.application.clone(),
-            created: volume.created.clone(),
-            modified: volume.modified.clone(),
+            about: volume.about.clone(),
             block_size: volume.block_size,
             rock_ridge: volume.rock_ridge,
             joliet: volume.joliet.as_ref().map(|it| JolietFacts { label: it.label.clone(), level: it.level }),

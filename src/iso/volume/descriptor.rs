@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::Identifiers;
 use super::about::About;
 use super::dates::volume_date;
 use super::fields::Fields;
@@ -29,12 +30,7 @@ pub(super) struct Descriptors {
 pub(super) struct Descriptor {
     /// Where it is in the image, in bytes.
     pub offset: u64,
-    pub label: String,
-    pub publisher: String,
-    pub preparer: String,
-    pub application: String,
-    pub created: Option<String>,
-    pub modified: Option<String>,
+    pub about: Identifiers,
     pub volume: Frame,
     pub tables: PathTables,
     pub root: Option<Record>,
@@ -223,12 +219,7 @@ impl Descriptor {
         let volume = frame(fields, &mut about);
         Self {
             offset: fields.offset,
-            label: text(fields, 40, 32),
-            publisher: text(fields, 318, 128),
-            preparer: text(fields, 446, 128),
-            application: text(fields, 574, 128),
-            created: date(fields, 813, "creation", &mut about),
-            modified: date(fields, 830, "modification", &mut about),
+            about: identifiers(fields, text, &mut about),
             volume,
             tables: path_tables(fields, &mut about),
             root: root.filter(|root| root.is_root(volume, &mut about)),
@@ -246,6 +237,18 @@ impl Descriptor {
         if length <= self.offset {
             about.error("volume-length", offset, format_args!("the volume is only {length} bytes long"));
         }
+    }
+}
+
+/// ECMA-119, 8.4.7, 8.4.20 to 8.4.22, 8.4.26 and 8.4.27.
+fn identifiers(fields: Fields<'_>, text: Text, about: &mut About<'_>) -> Identifiers {
+    Identifiers {
+        label: text(fields, 40, 32),
+        publisher: text(fields, 318, 128),
+        preparer: text(fields, 446, 128),
+        application: text(fields, 574, 128),
+        created: date(fields, 813, "creation", about),
+        modified: date(fields, 830, "modification", about),
     }
 }
 

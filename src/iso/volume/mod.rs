@@ -23,6 +23,7 @@ use std::io;
 
 use descriptor::Descriptor;
 use names::Naming;
+use serde::Serialize;
 use susp::Reader;
 use walk::Found;
 
@@ -32,14 +33,8 @@ use super::image::{Extent, Image};
 /// What the descriptors say, and every file.
 #[derive(Clone, Debug)]
 pub struct Volume {
-    /// The volume identifier of the primary descriptor, without padding (ECMA-119, 8.4.7).
-    pub label: String,
-    pub publisher: String,
-    pub preparer: String,
-    pub application: String,
-    /// As RFC 3339; `None` where it is not given (ECMA-119, 8.4.26.1).
-    pub created: Option<String>,
-    pub modified: Option<String>,
+    /// Those of the primary descriptor.
+    pub about: Identifiers,
     /// What the volume claims to be long, in bytes (blocks times block size).
     pub length: u64,
     /// In bytes.
@@ -49,6 +44,19 @@ pub struct Volume {
     pub tree: Tree,
     pub rock_ridge: bool,
     pub joliet: Option<Joliet>,
+}
+
+/// What a descriptor calls the volume, without padding, and its dates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Identifiers {
+    /// The volume identifier (ECMA-119, 8.4.7).
+    pub label: String,
+    pub publisher: String,
+    pub preparer: String,
+    pub application: String,
+    /// As RFC 3339; `None` where it is not given (ECMA-119, 8.4.26.1).
+    pub created: Option<String>,
+    pub modified: Option<String>,
 }
 
 /// The supplementary volume in UCS-2.
@@ -121,18 +129,13 @@ pub fn read(image: &Image, findings: &mut Findings) -> io::Result<Option<Volume>
     trees.extend(joliet.as_ref().map(|(_, descriptor, found)| (*descriptor, found)));
     layout::check(&descriptors, &trees, findings);
     Ok(Some(Volume {
-        label: primary.label.clone(),
-        publisher: primary.publisher.clone(),
-        preparer: primary.preparer.clone(),
-        application: primary.application.clone(),
-        created: primary.created.clone(),
-        modified: primary.modified.clone(),
+        about: primary.about.clone(),
         length: primary.volume.length(),
         block_size: primary.volume.block_size,
         rock_ridge: main.rock_ridge,
         tree: main.tree,
         joliet: joliet.map(|(level, descriptor, found)| Joliet {
-            label: descriptor.label.clone(),
+            label: descriptor.about.label.clone(),
             level,
             tree: found.tree,
         }),

@@ -78,7 +78,7 @@ fn inputs_that_cloud_init_fails_at_are_errors() {
 #[test]
 fn random_network_data_means_the_same_too() {
     let mut rng = Rng::steady();
-    println!("AIRSHIP_FUZZ_SEED={}", rng.begin());
+    println!("AIRSHIP_JUDGE_SEED={}", rng.begin());
     let inputs: Vec<String> = (0..300).map(|_| random::network_data(&mut rng)).collect();
     for (input, (v2, verdict)) in inputs.iter().zip(judged(&inputs)) {
         assert_same(input, v2.as_deref(), &verdict);
@@ -106,7 +106,7 @@ fn damaged_inputs_end_in_findings_or_in_what_our_own_checks_take() {
 #[test]
 fn damaged_inputs_that_cloud_init_fails_at_have_errors() {
     let mut rng = Rng::steady();
-    println!("AIRSHIP_FUZZ_SEED={}", rng.begin());
+    println!("AIRSHIP_JUDGE_SEED={}", rng.begin());
     let seeds = inputs::SOUND;
     let count = 1000;
     let damaged = (0..count).map(|_| mutate(seeds[rng.below(seeds.len())].1.as_bytes(), &mut rng));
@@ -128,7 +128,7 @@ fn damaged_inputs_that_cloud_init_fails_at_have_errors() {
 #[test]
 fn damaged_version_2_that_netplan_refuses_has_findings() {
     let mut rng = Rng::steady();
-    println!("AIRSHIP_FUZZ_SEED={}", rng.begin());
+    println!("AIRSHIP_JUDGE_SEED={}", rng.begin());
     let count = 1000;
     let seeds = inputs::V2;
     let damaged = (0..count).map(|_| mutate(seeds[rng.below(seeds.len())].as_bytes(), &mut rng));

@@ -47,11 +47,11 @@ impl Rng {
         Self(setting("AIRSHIP_FUZZ_SEED").unwrap_or_else(now))
     }
 
-    /// Begins at `$AIRSHIP_FUZZ_SEED`, else where it always does: for what another program judges, so
+    /// Begins at `$AIRSHIP_JUDGE_SEED`, else where it always does: for what another program judges, so
     /// that a difference between the two comes to light when one of them is changed and not by chance.
     #[allow(dead_code, reason = "not every test has a judge")]
     pub fn steady() -> Self {
-        Self(setting("AIRSHIP_FUZZ_SEED").unwrap_or(1))
+        Self(setting("AIRSHIP_JUDGE_SEED").unwrap_or(1))
     }
 
     /// The seed that makes all that follows happen again.

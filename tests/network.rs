@@ -3,6 +3,8 @@
 
 #[path = "network/catalogues.rs"]
 mod catalogues;
+#[path = "network/changed.rs"]
+mod changed;
 mod common;
 #[path = "network/findings.rs"]
 mod findings;
@@ -114,9 +116,19 @@ fn damaged_inputs_that_cloud_init_fails_at_have_errors() {
     let is_simple = |text: &String| text.len() < 4000 && text.is_ascii();
     let inputs: Vec<String> =
         damaged.filter_map(|bytes| String::from_utf8(bytes).ok()).filter(is_simple).collect();
+    assert_errors_where_cloud_init_fails(&inputs);
+}
+
+#[test]
+fn what_is_missing_or_of_another_kind_is_an_error_where_cloud_init_fails() {
+    let sound = inputs::SOUND.iter().flat_map(|(_, text)| changed::each_value(text));
+    assert_errors_where_cloud_init_fails(&sound.collect::<Vec<_>>());
+}
+
+fn assert_errors_where_cloud_init_fails(inputs: &[String]) {
     let wrong: Vec<_> = inputs
         .iter()
-        .zip(judged(&inputs))
+        .zip(judged(inputs))
         .filter(|(input, (v2, _))| v2.is_some() && check(input.as_bytes()).0 != Some(NetworkFormat::V2))
         .filter(|(_, (_, verdict))| !is_about_yaml(&verdict["problem"]))
         .filter(|(_, (_, verdict))| verdict["problem"] != Value::Null || verdict["ours"] != verdict["theirs"])
@@ -132,9 +144,17 @@ fn damaged_version_2_that_netplan_refuses_has_findings() {
     let count = 1000;
     let seeds = inputs::V2;
     let damaged = (0..count).map(|_| mutate(seeds[rng.below(seeds.len())].as_bytes(), &mut rng));
-    let inputs: Vec<String> = damaged
-        .filter_map(|bytes| String::from_utf8(bytes).ok())
-        .filter(|text| text.len() < 4000 && text.is_ascii())
+    let damaged = damaged.filter_map(|bytes| String::from_utf8(bytes).ok());
+    assert_findings_where_netplan_refuses(damaged.filter(|text| text.len() < 4000 && text.is_ascii()));
+}
+
+#[test]
+fn version_2_with_values_missing_or_of_another_kind_has_findings_where_netplan_refuses() {
+    assert_findings_where_netplan_refuses(inputs::V2.iter().flat_map(|text| changed::each_value(text)));
+}
+
+fn assert_findings_where_netplan_refuses(inputs: impl Iterator<Item = String>) {
+    let inputs: Vec<String> = inputs
         .filter(|text| {
             let (format, report) = check(text.as_bytes());
             let unknown = |fault: &Fault| fault.code.as_deref() == Some("network-unknown-key");

@@ -23,6 +23,12 @@ fn found(text: &str) -> Vec<String> {
 /// An input, and what is said of it.
 const GOLDEN: &[(&str, &[&str])] = &[
     ("links: [\n", &["error: net:1:8: not YAML: unclosed bracket '[' [network-yaml]"]),
+    (
+        "version: 2\nethernets: {a: {gateway4: !!binary MTAuMC4wLjE=}}\n",
+        &[
+            "error: net:2:36: is binary by its tag, which nothing in a network configuration is [network-yaml]",
+        ],
+    ),
     ("", &["error: net:1:1: holds nothing [network-yaml]"]),
     (
         "a: b\n",
@@ -42,6 +48,21 @@ const GOLDEN: &[(&str, &[&str])] = &[
         &[
             "error: net:1:8: `links`: expected a list, found a mapping [network-type]",
             "warning: net:1:1: no interface has the node's bootMACAddress [network-boot-mac]",
+        ],
+    ),
+    (
+        "links: [{id: a, type: phy, name: a}]\nnetworks:\nservices: ~\n",
+        &[
+            "error: net:2:9: `networks`: expected a list, found null [network-type]",
+            "error: net:3:11: `services`: expected a list, found null [network-type]",
+        ],
+    ),
+    (
+        "version: 2\nethernets: {'\\ oam0': {match: {name: a}}, a/b: {match: {name: b}}}\nwifis: {é: {}}\n",
+        &[
+            "error: net:2:13: `ethernets`: is no id for netplan; expected 1 to 200 ASCII characters without `/` and space [network-name]",
+            "error: net:2:43: `ethernets.a/b`: is no id for netplan; expected 1 to 200 ASCII characters without `/` and space [network-name]",
+            "error: net:3:9: `wifis`: is no id for netplan; expected 1 to 200 ASCII characters without `/` and space [network-name]",
         ],
     ),
     (

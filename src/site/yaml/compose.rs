@@ -126,7 +126,7 @@ impl<'a> Composer<'a> {
         let kind = resolve(&text, style, tag, self.dialect).map_err(|message| Trouble::new(mark, message))?;
         let style = match style {
             // without it, who reads the text by its looks would take `!!str 5` for a number
-            ScalarStyle::Plain if tag.is_some() && self.is_cloud_init() && kind == ScalarKind::String => {
+            ScalarStyle::Plain if tag.is_some() && self.is_pyyaml() && kind == ScalarKind::String => {
                 Style::Quoted
             }
             ScalarStyle::Plain => Style::Plain,
@@ -216,13 +216,13 @@ impl<'a> Composer<'a> {
         self.finish(Node { value, mark, span: 0..0 }, anchor)
     }
 
-    fn is_cloud_init(&self) -> bool {
-        self.dialect == Dialect::CloudInit
+    fn is_pyyaml(&self) -> bool {
+        self.dialect != Dialect::Kubernetes
     }
 
     /// Takes all entries but one of each key, with a fault for each that is taken.
     fn take_duplicates(&mut self, entries: &mut Vec<Entry>) {
-        if !self.is_cloud_init() {
+        if !self.is_pyyaml() {
             for entry in merge::take_duplicates(entries) {
                 let message = format!("{} is there twice", merge::key_name(&entry.key));
                 self.faults.push(self.origin.fault(entry.key_mark, message));

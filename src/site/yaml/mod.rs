@@ -32,6 +32,8 @@ pub enum Dialect {
     /// PyYAML's safe loader, as cloud-init uses it: the last of equal keys counts, and there are
     /// `!!binary` and the like. A scalar with a tag that makes it a string has [`Style::Quoted`].
     CloudInit,
+    /// As that, of a network configuration, in which bytes have no place: netplan takes them for text.
+    NetworkConfig,
 }
 
 /// Line and column in the file, both from 1, the column in characters.

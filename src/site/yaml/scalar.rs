@@ -17,9 +17,12 @@ pub(super) fn resolve(
         _ => ScalarKind::String,
     };
     let Some(tag) = tag else { return Ok(plain()) };
-    if dialect == Dialect::CloudInit {
+    if dialect != Dialect::Kubernetes {
         // yaml/constructor.py, SafeConstructor, and cloudinit/safeyaml.py
         match tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() {
+            Some("binary") if dialect == Dialect::NetworkConfig => {
+                return Err("is binary by its tag, which nothing in a network configuration is".into());
+            }
             Some("binary" | "python/unicode") => return Ok(ScalarKind::String),
             Some("timestamp") => return Ok(plain()),
             _ => {}

@@ -49,6 +49,15 @@ impl<'n> Item<'n> {
         self.node.entries().iter().any(|entry| entry.key == key)
     }
 
+    /// Notes keys that are there with nothing behind them: cloud-init does not take that for a key left
+    /// out; it fails, or reads the word `None`.
+    pub fn check_nulls(&self, keys: &[&str], expected: &str, findings: &mut Findings<'_>) {
+        let entries = self.node.entries().iter();
+        for entry in entries.filter(|entry| entry.value.is_null() && keys.contains(&entry.key.as_str())) {
+            wrong_type(&entry.value, &self.path(&entry.key), expected, findings);
+        }
+    }
+
     /// Where the field's value stands, or else the mapping.
     pub fn mark_of(&self, key: &str) -> Mark {
         self.get(key).map_or(self.mark(), |node| node.mark)

@@ -185,7 +185,7 @@ fn missing(documents: &DocumentSet, host: &Document, named: &[&Document], select
 /// The only document of a value, as PyYAML reads it.
 fn parse(value: &[u8], findings: &mut Findings<'_>) -> Option<Node> {
     let (origin, mut faults) = (Origin::new("", None), Vec::new());
-    let parsed = yaml::parse_as(Dialect::CloudInit, &origin, value, &mut Budget::default(), &mut faults);
+    let parsed = yaml::parse_as(Dialect::NetworkConfig, &origin, value, &mut Budget::default(), &mut faults);
     let mut is_sound = true;
     for fault in faults {
         let mark = fault.at.map_or(Mark::new(1, 1), |at| Mark::new(at.line, at.column));
@@ -216,7 +216,11 @@ fn format_of(root: &Node) -> Option<NetworkFormat> {
         Some("1") => Some(NetworkFormat::V1),
         Some("2") => Some(NetworkFormat::V2),
         Some(_) => None,
-        None => root.get("links").zip(root.get("networks")).map(|_| NetworkFormat::OpenStack),
+        // with nothing behind them they are meant so too
+        None => {
+            let has = |key: &&str| root.entries().iter().any(|entry| entry.key == **key);
+            ["links", "networks"].iter().all(has).then_some(NetworkFormat::OpenStack)
+        }
     }
 }
 
@@ -234,6 +238,7 @@ mod tests {
             ("version: '2'\n", Some(NetworkFormat::V2)),
             ("{\"links\": [], \"networks\": [], \"services\": []}", Some(NetworkFormat::OpenStack)),
             ("links: []\nnetworks: []\n", Some(NetworkFormat::OpenStack)),
+            ("links: []\nnetworks:\n", Some(NetworkFormat::OpenStack)),
             ("links: []\n", None),
             ("version: 3\n", None),
             ("version: 3\nlinks: []\nnetworks: []\n", None),

@@ -53,10 +53,26 @@ pub(super) fn check_converted_name(name: &str, mark: Mark, path: &str, findings:
     }
 }
 
+/// A file's name has 255 bytes, of which `10-netplan-`, `.network` and what `mkstemp` adds are not the id's.
+const LONGEST_ID: usize = 200;
+
 /// Patterns belong below `match`.
 pub(super) fn check_id(id: &Placed<String>, findings: &mut Findings<'_>) {
     if id.value.contains(PATTERN) {
         let message = format!("`{}`: netplan takes no pattern for an id; write it below `match`", id.path);
+        findings.error("network-name", id.mark, message);
+    }
+}
+
+/// An id that is no interface's name, since its interface is found by `match`. netplan takes printable ASCII only,
+/// and makes a file's name of it: one with a `/` is written to where networkd does not look.
+pub(super) fn check_matched_id(id: &Placed<String>, findings: &mut Findings<'_>) {
+    let is_sound = |c: char| c.is_ascii_graphic() && c != '/';
+    if !(1..=LONGEST_ID).contains(&id.value.len()) || !id.value.chars().all(is_sound) {
+        let message = format!(
+            "`{}`: is no id for netplan; expected 1 to {LONGEST_ID} ASCII characters without `/` and space",
+            id.path
+        );
         findings.error("network-name", id.mark, message);
     }
 }

@@ -19,7 +19,9 @@ pub(super) fn read(root: &Node, findings: &mut Findings<'_>) -> Network {
 /// As [`read`], of links, networks and services that stand at `path` of another document.
 pub(super) fn read_below(root: &Node, path: &str, findings: &mut Findings<'_>) -> Network {
     let Some(root) = Item::of(root, path, findings) else { return Network::default() };
-    root.warn_unknown(|key| ["links", "networks", "services"].contains(&key), findings);
+    let lists = ["links", "networks", "services"];
+    root.warn_unknown(|key| lists.contains(&key), findings);
+    root.check_nulls(&lists, "a list", findings);
     let mut links = links::read(&root, findings);
     networks::add(&root, &mut links, findings);
     let mut interfaces: Vec<Interface> = links.into_iter().map(|link| link.interface).collect();
@@ -34,6 +36,7 @@ fn servers(services: &[Item<'_>], findings: &mut Findings<'_>) -> Dns {
     let mut dns = Dns::default();
     for service in services {
         service.warn_unknown(|key| ["type", "address", "search"].contains(&key), findings);
+        service.check_nulls(&["search"], "a list", findings);
         if service.text("type", findings).is_none_or(|kind| kind != "dns") {
             let message = format!("`{}`: is no dns service, and is taken for one", service.path);
             findings.warning("network-service", service.mark(), message);

@@ -99,6 +99,7 @@ fn read_interface(kind: &str, item: &Item<'_>, findings: &mut Findings<'_>) -> O
     interface.mtu = mtu.map(|mtu| Placed::new(mtu, item.mark_of("mtu"), item.path("mtu")));
     interface.accept_ra = item.boolean("accept-ra", findings);
     for subnet in item.items("subnets", findings) {
+        subnet.check_nulls(&["routes"], "a list", findings);
         read_subnet(&subnet, &mut interface, findings);
     }
     Some(interface)
@@ -119,6 +120,7 @@ fn bond(item: &Item<'_>, findings: &mut Findings<'_>) -> Kind {
 
 fn bridge(item: &Item<'_>, findings: &mut Findings<'_>) -> Kind {
     let members = members(item, "bridge_interfaces", findings);
+    item.check_nulls(&["params"], "a mapping", findings);
     let params = item.section("params", findings);
     let parameters = params.map(|params| bridge::parameters(&params, findings)).unwrap_or_default();
     Kind::Bridge { members, parameters }
@@ -212,6 +214,7 @@ fn servers(items: &[Item<'_>], names: &HashSet<String>, findings: &mut Findings<
         }
         let addresses = texts(item, "address", findings);
         let addresses = sound_addresses(addresses, &item.path("address"), findings);
+        item.check_nulls(&["search"], "a list", findings);
         let search = texts(item, "search", findings);
         let search = sound_domains(search, &item.path("search"), findings);
         match item.text("interface", findings) {

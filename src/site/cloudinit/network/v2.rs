@@ -113,10 +113,12 @@ fn interface(section: &str, id: Placed<String>, item: &Item<'_>, findings: &mut 
         _ => Kind::Other,
     };
     let is_ethernet = matches!(kind, Kind::Ethernet { .. });
-    if !is_ethernet && !matches!(kind, Kind::Other) {
-        check_name(&id.value, id.mark, &id.path, findings);
-    }
-    if !matches!(kind, Kind::Other) {
+    if matches!(kind, Kind::Other) {
+        netplan::check_matched_id(&id, findings);
+    } else {
+        if !is_ethernet {
+            check_name(&id.value, id.mark, &id.path, findings);
+        }
         item.warn_refused(|key| KEYS.contains(&key) || MORE_KEYS.contains(&key), findings);
     }
     let mut interface = Interface::new(id, kind);
@@ -165,6 +167,7 @@ fn ethernet(id: &Placed<String>, item: &Item<'_>, findings: &mut Findings<'_>) -
     let matched = item.section("match", findings);
     if let Some(matched) = &matched {
         matched.warn_refused(|key| ["name", "macaddress", "driver"].contains(&key), findings);
+        netplan::check_matched_id(id, findings);
     } else {
         check_name(&id.value, id.mark, &id.path, findings);
     }
@@ -257,6 +260,9 @@ fn addresses(item: &Item<'_>, findings: &mut Findings<'_>) -> Vec<Placed<Subnet>
 fn options(node: &Node, path: &str, findings: &mut Findings<'_>) {
     if let Some(options) = Item::of(node, path, findings) {
         options.warn_refused(|key| ["label", "lifetime"].contains(&key), findings);
+        for key in ["label", "lifetime"] {
+            options.text(key, findings);
+        }
     }
 }
 

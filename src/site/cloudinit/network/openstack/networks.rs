@@ -53,6 +53,7 @@ pub(super) fn add(root: &Item<'_>, links: &mut [Link], findings: &mut Findings<'
     }
     for item in root.items("networks", findings) {
         item.warn_unknown(|key| KEYS.contains(&key), findings);
+        item.check_nulls(&["routes"], "a list", findings);
         if item.text("id", findings).is_some_and(|id| !ids.insert(id)) {
             let message = format!("`{}`: another network has this id", item.path("id"));
             findings.warning("network-duplicate-network", item.mark_of("id"), message);

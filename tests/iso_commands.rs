@@ -4,6 +4,8 @@ mod common;
 
 #[path = "iso_commands/checked.rs"]
 mod checked;
+#[path = "iso_commands/device.rs"]
+mod device;
 #[path = "iso_commands/hostile.rs"]
 mod hostile;
 #[path = "iso_commands/made.rs"]

@@ -10,7 +10,9 @@ trap '[[ -z $pid ]] || { kill "$pid" && wait "$pid" || :; } 2>/dev/null; rm -rf 
 : >"$log"
 qemu=(qemu-system-x86_64 -nodefaults -display none -m "${BOOT_MEMORY:-1536}" -smp 2 -no-reboot -serial "file:$log" -device virtio-rng-pci
   -drive "if=none,id=medium,readonly=on,format=raw,file=${iso//,/,,}")
-# emulated byte by byte, the kernel's `rep stosb` clears one page in a second where program code has been
+# emulated byte by byte, the kernel's `rep stosb` clears one page in a second where program code has been: there QEMU keeps a
+# translation for every address at which any process had that code. The 10 s before systemd's first message are the same with
+# `rep stosq`; `norandmaps` would save them, and take from the node what it boots with elsewhere
 accelerator=(-accel tcg,thread=multi -cpu max,-erms,-fsrm)
 [[ ${BOOT_ACCEL:-tcg} != kvm ]] || accelerator=(-accel kvm -cpu host)
 ovmf=/usr/share/OVMF

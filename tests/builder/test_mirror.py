@@ -20,6 +20,8 @@ class Mirror(Recipe):
         """Makes a package, on the mirror or not, and says how a lock file names it."""
         tree = self.top / f"{name}-{version}-{says}"
         (tree / "DEBIAN").mkdir(parents=True)
+        # whatever the umask
+        (tree / "DEBIAN").chmod(0o755)
         control = f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: A <a@registry.example>\nDescription: {says or name}\n"
         (tree / "DEBIAN/control").write_text(control)
         deb = self.top / "mirror" / f"{tree.name}.deb"

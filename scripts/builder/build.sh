@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the reference ISO-builder image as an OCI image layout, without Docker, as root or as an ordinary user: build.sh --help
-# Layers made earlier from the same recipe are used again.
+# Layers made earlier from the same recipe are used again; of each kind those used last are kept.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
@@ -36,11 +36,10 @@ grep LAYER "$work/settings" >"$work/layer"
 take_lock
 for root in live tools boot; do recipe names "$work/builder.lock" "$root" >"$work/$root.names"; done
 common=$BUILDER_SUITE.$BUILDER_ARCHITECTURE
-live=$layers/live.$common.$BUILDER_FLAVOUR tools=$layers/tools.$common script=$layers/script.$common.$BUILDER_FLAVOUR
-layer tools "$tools" "$here/rootfs.sh" "$work"/{common,layer,tools.names}
-layer live "$live" "$here"/{live-hook,rootfs,boot}.sh "$here"/*.cfg "$work"/{common,node,live.names,boot.names,files.tar}
-layer script "$script" "$here"/build_iso/*.py "$work"/{layer,builder.lock,recipe.json}
-"$here/image_layout.py" "$out.new" "$tools" "$live" "$script"
+layer tools "$layers/tools.$common" "$here/rootfs.sh" "$work"/{common,layer,tools.names}
+layer live "$layers/live.$common.$BUILDER_FLAVOUR" "$here"/{live-hook,rootfs,boot}.sh "$here"/*.cfg "$work"/{common,node,live.names,boot.names,files.tar}
+layer script "$layers/script.$common.$BUILDER_FLAVOUR" "$here"/build_iso/*.py "$work"/{layer,builder.lock,recipe.json}
+"$here/image_layout.py" "$out.new" "${image[@]}"
 cp "$work/builder.lock" "$out.lock.new"
 rm -rf "$out" && mv "$out.new" "$out" && mv "$out.lock.new" "$out.lock"
 echo "$out"

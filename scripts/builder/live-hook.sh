@@ -2,6 +2,8 @@
 # Settings of the live root, whose directory is $1; run by mmdebstrap.
 set -eu
 cd "$1"
+# what mmdebstrap took from the host, and a package kept of that
+rm -f etc/hostname etc/.resolv.conf.systemd-resolved.bak
 echo live >etc/hostname
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >etc/hosts
 # made anew on the node

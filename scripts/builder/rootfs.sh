@@ -32,6 +32,16 @@ options=(
   # compiled while packages were installed, other than by their scripts: with dates
   --customize-hook='rm -rf "$1"/usr/share/python3/debpython/__pycache__'
 )
+# Programs under fakechroot look for libraries where mmdebstrap has seen some, in directories of the root's ld.so.conf when the first
+# packages are there. systemd's programs have one in a directory of their own; a host with systemd has it too, by chance the same.
+if [[ $(mmdebstrap_mode) == fakechroot ]]; then
+  case $BUILDER_ARCHITECTURE in
+    amd64) systemd=/usr/lib/x86_64-linux-gnu/systemd ;;
+    arm64) systemd=/usr/lib/aarch64-linux-gnu/systemd ;;
+  esac
+  options+=(--setup-hook="mkdir -p \"\$1\"/etc/ld.so.conf.d \"\$1\"$systemd; echo $systemd >\"\$1\"/etc/ld.so.conf.d/systemd.conf"
+    --extract-hook="rmdir \"\$1\"$systemd; rm \"\$1\"/etc/ld.so.conf.d/systemd.conf")
+fi
 # the Debian programs that mmdebstrap runs are Debian's, whatever else is on the caller's path
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 exec mmdebstrap "${options[@]}" '' - 'deb [trusted=yes] copy:/nonexistent ./'

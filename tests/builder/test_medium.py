@@ -94,6 +94,7 @@ class Medium(BuilderCase):
         image, cpp, zlib = document["packages"]
         self.assertEqual(image["checksums"][1]["checksumValue"], hashlib.sha256(self.image.read_bytes()).hexdigest())
         self.assertEqual(cpp["externalRefs"][0]["referenceLocator"], "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64")
+        self.assertEqual(zlib["externalRefs"][0]["referenceLocator"], "pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1?arch=amd64")
         self.assertEqual((zlib["versionInfo"], zlib["sourceInfo"]), ("1:1.2.13.dfsg-1", "built from source package zlib 1:1.2.13.dfsg-1"))
         ids = [package["SPDXID"] for package in document["packages"]]
         self.assertTrue(all(re.fullmatch("SPDXRef-[A-Za-z0-9.-]+", name) for name in ids) and len(set(ids)) == 3, ids)

@@ -23,9 +23,8 @@ def namespace(sha256):
 def package(found):
     """One binary package of Debian's; `found` has name, version, architecture, and as far as they are known source and sha256."""
     name, version, architecture = found["name"], found["version"], found["architecture"]
-    # in a package URL these letters of versions have to be escaped
-    escaped = [text.translate({ord("+"): "%2B", ord(":"): "%3A", ord("~"): "~"}) for text in (name, version)]
-    purl = f"pkg:deb/debian/{escaped[0]}@{escaped[1]}?arch={architecture}"
+    # of the characters in names and versions, a package URL escapes only this one
+    purl = f"pkg:deb/debian/{name}@{version}?arch={architecture}".replace("+", "%2B")
     entry = {"SPDXID": identifier("deb", name, version, architecture), "name": name, "versionInfo": version,
              "downloadLocation": NOTHING, "filesAnalyzed": False, "licenseConcluded": NOTHING, "licenseDeclared": NOTHING,
              "copyrightText": NOTHING,

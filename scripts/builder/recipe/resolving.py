@@ -17,12 +17,16 @@ def chosen(simulation):
         return [match.groups() for match in re.finditer(r"^Inst (\S+) \((\S+) .*\[(\S+)\]\)", file.read(), re.MULTILINE)]
 
 
+def fields(stanza):
+    return dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+
+
 def described(stanzas):
     """The packages of `apt-cache show`, by name, version and architecture; the first of several sources counts."""
     found = {}
     with open(stanzas, encoding="utf-8", errors="surrogateescape") as file:
         for stanza in file.read().split("\n\n"):
-            field = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+            field = fields(stanza)
             if "SHA256" not in field:
                 continue
             name, _, version = field.get("Source", field["Package"]).partition(" ")
@@ -32,12 +36,30 @@ def described(stanzas):
     return found
 
 
+def ask(*command):
+    """What one of apt's programs says; what it does not know it leaves out."""
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="surrogateescape", check=False).stdout
+
+
 def available(labels):
     """Which of NAME=VERSION apt's lists have."""
-    made = subprocess.run(["apt-cache", "madison", *sorted({label.partition("=")[0] for label in labels})],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    had = {"=".join(part.strip() for part in row.split("|")[:2]) for row in made.stdout.splitlines()}
+    rows = ask("apt-cache", "madison", *sorted({label.partition("=")[0] for label in labels}))
+    had = {"=".join(part.strip() for part in row.split("|")[:2]) for row in rows.splitlines()}
     return [label for label in labels if label in had]
+
+
+def offers(names, architecture):
+    """By name and version, the hashes that apt's lists have for packages."""
+    found = {}
+    for stanza in ask("apt-cache", "show", *names).split("\n\n"):
+        field = fields(stanza)
+        if field.get("Architecture") in ("all", architecture) and "SHA256" in field:
+            found.setdefault(field["Package"], {}).setdefault(field["Version"], set()).add(field["SHA256"])
+    return found
+
+
+def mirrors():
+    return sorted(set(ask("apt-get", "indextargets", "--format", "$(REPO_URI)").split()))
 
 
 def root(directory, name):

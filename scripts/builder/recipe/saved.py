@@ -34,11 +34,18 @@ def missing(lock, debs):
     return absent
 
 
-def refuse(absent):
-    """Names every package that cannot be had as it is locked."""
-    rows = "".join(f"  {item.name} {item.version} {item.architecture} (sha256 {item.sha256})\n" for item in absent)
-    raise simple(f"these packages are neither saved nor at the mirrors as they are locked:\n{rows}"
+def refuse(absent, offers, mirrors):
+    """Names every package that cannot be had as it is locked, and what there is instead."""
+    rows = "".join(f"  {item.name} {item.version} {item.architecture} (sha256 {item.sha256}): {instead(item, offers.get(item.name, {}))}\n" for item in absent)
+    raise simple(f"these packages are neither saved nor at the mirrors as they are locked:\n{rows}mirrors: {', '.join(mirrors) or 'none'}\n"
                  "  hint: name a snapshot mirror under `mirrors`; or --update, without --locked, takes the versions of today")
+
+
+def instead(item, offer):
+    """Says what the mirrors' lists have of a package; `offer` has their hashes by version."""
+    if item.version not in offer:
+        return f"the mirrors have {', '.join(offer) or 'no version of it'}"
+    return "listed, but could not be fetched" if item.sha256 in offer[item.version] else "the mirrors have other bytes of that version"
 
 
 def link(source, path):

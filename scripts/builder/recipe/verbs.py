@@ -36,9 +36,10 @@ def compare(options):
 
 def missing(options):
     """Prints what has to be fetched, as apt's arguments; with --refuse, that it is missing is an error."""
-    absent = saved.missing(lock.read(options.lock), options.debs)
+    locked = lock.read(options.lock)
+    absent = saved.missing(locked, options.debs)
     if absent and options.refuse:
-        saved.refuse(absent)
+        saved.refuse(absent, resolving.offers({item.name for item in absent}, locked.architecture), resolving.mirrors())
     print("\n".join(item.label for item in absent))
 
 

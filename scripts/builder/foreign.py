@@ -71,7 +71,10 @@ def main():
         if os.read(go[0], 1) != b".":
             os._exit(125)
         register(machine, number, emulator)
-        os.execvp(sys.argv[2], sys.argv[2:])
+        try:
+            os.execvp(sys.argv[2], sys.argv[2:])
+        except OSError as error:
+            refuse(f"{sys.argv[2]}: {error.strerror}")
     os.close(ready[1])
     if os.read(ready[0], 1) == b"." and mapped(child):
         os.write(go[1], b".")

@@ -4,7 +4,7 @@
 #   boot-test.sh all                makes the ISOs of both sites, boots each in every mode, and prints a table
 # BOOT_ACCEL=auto|tcg|kvm: auto takes kvm where that boots a kernel; BOOT_TIMEOUT in seconds; BOOT_CD=virtio-scsi|ahci;
 # BOOT_LOG: where the serial console of one boot goes. For `all`: BOOT_BUILDER is the layout of the builder image, which has to be of
-# the hardware flavour for USB; BOOT_MODES and BOOT_SITES choose; the logs are in target/boot.
+# the hardware flavour for USB; BOOT_MODES and BOOT_SITES choose; the logs are in target/boot. An ISO for arm64 has no bios modes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 modes='bios-cd uefi-cd bios-usb uefi-usb uefi-secure-cd uefi-secure-usb' sites='example bonded'

@@ -5,6 +5,7 @@ The kernel learns of the emulator in a user namespace of the command's own (Linu
 Exit status 125: this cannot be done here; the reason is on standard error.
 """
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -29,18 +30,18 @@ def call(name, *arguments):
         refuse(f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
-def mapped(child):
-    """Gives the child all ids that its user may give: root's are the same inside, others' are a range of their own."""
+def mapped(process):
+    """Gives the process all ids that its user may give: root's are the same inside, others' are a range of their own."""
     if os.geteuid() == 0:
         for kind in ("uid", "gid"):
-            with open(f"/proc/{child}/{kind}_map", "w", encoding="ascii") as file:
+            with open(f"/proc/{process}/{kind}_map", "w", encoding="ascii") as file:
                 file.write("0 0 4294967295\n")
         return True
     name = pwd.getpwuid(os.geteuid()).pw_name
     for kind, own in (("uid", os.geteuid()), ("gid", os.getegid())):
         with open(f"/etc/sub{kind}", encoding="ascii") as file:
             row = next((row.split(":") for row in file if row.startswith(f"{name}:")), None)
-        if row is None or subprocess.run([f"new{kind}map", str(child), "0", str(own), "1", "1", row[1], row[2].strip()], check=False).returncode:
+        if row is None or subprocess.run([f"new{kind}map", str(process), "0", str(own), "1", "1", row[1], row[2].strip()], check=False).returncode:
             return False
     return True
 
@@ -62,21 +63,24 @@ def main():
     emulator = shutil.which(f"qemu-{machine}-static")
     if emulator is None:
         refuse(f"qemu-{machine}-static is not installed")
-    ready, go = os.pipe(), os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(go[1])
-        call("unshare", NEWUSER | NEWNS)
-        os.write(ready[1], b".")
-        if os.read(go[0], 1) != b".":
-            os._exit(125)
-        register(machine, number, emulator)
+    # ids can be given from outside of the namespace only; the command itself keeps this process, and so its signals and exit status
+    command, (ready, say) = os.getpid(), os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        os.close(say)
+        done = False
+        with contextlib.suppress(OSError, KeyError):
+            done = os.read(ready, 1) == b"." and mapped(command)
+        os._exit(0 if done else 1)
+    call("unshare", NEWUSER | NEWNS)
+    os.write(say, b".")
+    if os.waitpid(helper, 0)[1] != 0:
+        refuse("its user has no ids to give: subordinate ids and newuidmap are missing")
+    register(machine, number, emulator)
+    try:
         os.execvp(sys.argv[2], sys.argv[2:])
-    os.close(ready[1])
-    if os.read(ready[0], 1) == b"." and mapped(child):
-        os.write(go[1], b".")
-    os.close(go[1])
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    except OSError as error:
+        refuse(f"{sys.argv[2]}: {error.strerror}")
 
 
 main()

@@ -368,18 +368,12 @@ class CommandLine(Recipe):
 
     def test_an_architecture_that_cannot_be_run_is_refused_with_the_way_out(self):
         host = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-        other, machine = ("arm64", "aarch64") if host == "amd64" else ("amd64", "x86_64")
-        if pathlib.Path(f"/proc/sys/fs/binfmt_misc/qemu-{machine}").exists():
-            return
-        # a path without the emulator, which this host may have
-        programs = self.top / "bin"
-        programs.mkdir()
-        for directory in ("/usr/bin", "/usr/sbin"):
-            for program in pathlib.Path(directory).iterdir():
-                if not program.name.endswith("-static") and not (programs / program.name).is_symlink():
-                    (programs / program.name).symlink_to(program)
-        said = self.refused("--architecture", other, status=5, PATH=str(programs))
-        self.assertIn(f"{other}: its packages cannot be configured on this {host} host", said)
+        other = "arm64" if host == "amd64" else "amd64"
+        # whatever this host has
+        answer = self.put("bin/arch-test", "#!/bin/sh\necho $1: not supported on this machine/kernel\nexit 1\n")
+        answer.chmod(0o755)
+        said = self.refused("--architecture", other, status=5, PATH=f"{answer.parent}:{os.environ['PATH']}")
+        self.assertIn(f"{other}: its packages cannot be configured on this {host} host: ", said)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import unittest
 
 from test_recipe import ROOTS, SCRIPTS, Recipe
@@ -63,6 +64,13 @@ class Mirror(Recipe):
         self.assertIn(f"\nmirrors: file:{self.top}/mirror/\n  hint: name a snapshot mirror under `mirrors`; or --update", said)
         # what there was need not be fetched again
         self.assertEqual([path.name for path in (self.top / "cache/debs").iterdir()], ["good_4_all.deb"])
+
+    def test_mirrors_are_named_without_passwords(self):
+        stand_in = self.put("bin/apt-get", "#!/bin/sh\necho https://somebody:secret@registry.example:8443/debian/ file:/srv/a@b/\n")
+        stand_in.chmod(0o755)
+        script = f"import sys; sys.path.insert(0, '{SCRIPTS}/recipe'); import resolving; print(*resolving.mirrors())"
+        said = subprocess.run([sys.executable, "-c", script], env={"PATH": f"{stand_in.parent}:{os.environ['PATH']}"}, capture_output=True, text=True, check=True)
+        self.assertEqual(said.stdout, "file:/srv/a@b/ https://registry.example:8443/debian/\n")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,9 @@ def offers(names, architecture):
 
 
 def mirrors():
-    return sorted(set(ask("apt-get", "indextargets", "--format", "$(REPO_URI)").split()))
+    """Those that apt's lists are of, without the names and passwords that their URIs may have."""
+    uris = ask("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
+    return sorted({re.sub("//[^/]*@", "//", uri) for uri in uris})
 
 
 def root(directory, name):

@@ -131,6 +131,10 @@ fn refuse_strangers(dir: &Path) -> Result<()> {
     let doing = || format!("opening cache {}", dir.display());
     for entry in fs::read_dir(dir).doing(ErrorKind::Image, doing)? {
         let name = entry.doing(ErrorKind::Image, doing)?.file_name();
+        // was not there when the caller looked: another process has made it a cache since
+        if name == LAYOUT {
+            return Ok(());
+        }
         if !HARMLESS.iter().any(|harmless| name == *harmless) {
             let why = format!("{}: it is not a rootfs cache and holds {name:?}", doing());
             return Err(Error::new(ErrorKind::Usage, why)

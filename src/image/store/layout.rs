@@ -127,15 +127,12 @@ fn check_owner(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a directory with files of others, unless another process has made it a cache since the caller looked.
 fn refuse_strangers(dir: &Path) -> Result<()> {
     let doing = || format!("opening cache {}", dir.display());
     for entry in fs::read_dir(dir).doing(ErrorKind::Image, doing)? {
         let name = entry.doing(ErrorKind::Image, doing)?.file_name();
-        // was not there when the caller looked: another process has made it a cache since
-        if name == LAYOUT {
-            return Ok(());
-        }
-        if !HARMLESS.iter().any(|harmless| name == *harmless) {
+        if !HARMLESS.iter().any(|harmless| name == *harmless) && !is_layout(dir)? {
             let why = format!("{}: it is not a rootfs cache and holds {name:?}", doing());
             return Err(Error::new(ErrorKind::Usage, why)
                 .hint("name an empty or absent directory, or an OCI image layout, as the rootfs cache"));
@@ -199,4 +196,20 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
 /// Makes renames within the directory survive a loss of power.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     fs::File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_that_another_process_made_since_is_no_stranger() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("notes.txt"), "").unwrap();
+        refuse_strangers(dir.path()).unwrap_err();
+        fs::write(dir.path().join(LAYOUT), header()).unwrap();
+        refuse_strangers(dir.path()).unwrap();
+        fs::write(dir.path().join(LAYOUT), "{}").unwrap();
+        refuse_strangers(dir.path()).unwrap_err();
+    }
 }

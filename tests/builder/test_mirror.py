@@ -69,7 +69,7 @@ class Mirror(Recipe):
         stand_in = self.put("bin/apt-get", "#!/bin/sh\necho https://somebody:secret@registry.example:8443/debian/ file:/srv/a@b/\n")
         stand_in.chmod(0o755)
         script = f"import sys; sys.path.insert(0, '{SCRIPTS}/recipe'); import resolving; print(*resolving.mirrors())"
-        said = subprocess.run([sys.executable, "-c", script], env={"PATH": f"{stand_in.parent}:{os.environ['PATH']}"}, capture_output=True, text=True, check=True)
+        said = subprocess.run([sys.executable, "-B", "-c", script], env={"PATH": f"{stand_in.parent}:{os.environ['PATH']}"}, capture_output=True, text=True, check=True)
         self.assertEqual(said.stdout, "file:/srv/a@b/ https://registry.example:8443/debian/\n")
 
 

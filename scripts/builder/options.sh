@@ -5,7 +5,8 @@ usage() {
 usage: build.sh [-c FILE] [--flavour NAME] [--architecture amd64|arm64] [--locked LOCK | --update] [OUT]
 
 Makes the ISO-builder image as an OCI image layout at OUT (target/builder-image; with -FLAVOUR for flavours other than
-small), and OUT.lock, which names every package in it. Neither root nor Docker is needed.
+small), and OUT.lock, which names every package in it. Neither root nor Docker is needed. What is at OUT is replaced only where
+build.sh made it, or where it is an empty directory.
 
   -c, --config FILE       what a site adds: packages, files, sources with their keys, kernel arguments; see README.md
   --flavour NAME          small: virtual machines; hardware: also real machines and USB sticks; kubernetes: with containerd

@@ -359,6 +359,13 @@ class CommandLine(Recipe):
     def test_variables_of_former_times_are_refused_with_what_took_their_place(self):
         self.assertIn("BUILDER_KERNEL is not read any more", self.refused(BUILDER_KERNEL="generic"))
 
+    def test_wrong_values_on_the_command_line_and_in_the_environment_are_refused(self):
+        self.assertIn("--architecture: 'mips' is not allowed\n  hint: one of amd64, arm64\n", self.refused("--architecture", "mips"))
+        for name, values in {"SOURCE_DATE_EPOCH": ["x", "-5", "1.5", "4294967296", "9" * 5000, "٣"], "BUILDER_MODE": ["chroot"],
+                             "BUILDER_SUITE": ["../etc", "a b", "$(id)"]}.items():
+            for value in values:
+                self.assertIn(f"{name}: {value!r} is not allowed\n  hint: ", self.refused(**{name: value}))
+
     def test_a_faulty_configuration_ends_before_anything_is_fetched(self):
         self.assertIn("site.yaml:1:1: the configuration: unknown key 'x'", self.refused("-c", self.put("site.yaml", "x: 1\n")))
 

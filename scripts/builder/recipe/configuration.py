@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 
 import files
@@ -14,6 +15,9 @@ FLAVOURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 DEFAULTS = {"architecture": "amd64", "kernel": "cloud", "image": "localhost/isogen-builder:latest"}
 COMPRESSION = {"squashfs": 3, "layers": 9}
 CONSOLES = {"amd64": ["tty0", "ttyS0,115200n8"], "arm64": ["tty0", "ttyAMA0,115200n8"]}
+MODES = ["auto", "root", "unshare", "fakechroot"]
+# of squashfs, which counts in 32 bits
+LAST_SECOND = 2**32 - 1
 KERNELS = {"cloud": "linux-image-cloud-", "generic": "linux-image-"}
 
 # what a run of the image needs
@@ -65,6 +69,19 @@ def merged(found):
     return result
 
 
+def check_surroundings(architecture):
+    """What the command line and the environment say, which have no lines to name."""
+    seconds = os.environ["SOURCE_DATE_EPOCH"]
+    if not re.fullmatch("[0-9]{1,10}", seconds) or int(seconds) > LAST_SECOND:
+        raise simple(f"SOURCE_DATE_EPOCH: {seconds!r} is not allowed\n  hint: seconds since 1970, at most {LAST_SECOND}")
+    for name, value, allowed in (("--architecture", architecture, CONSOLES), ("BUILDER_MODE", os.environ.get("BUILDER_MODE"), MODES)):
+        if value and value not in allowed:
+            raise simple(f"{name}: {value!r} is not allowed\n  hint: one of {', '.join(allowed)}")
+    suite = os.environ["BUILDER_SUITE"]
+    if not re.fullmatch(keys.SUITE, suite):
+        raise simple(f"BUILDER_SUITE: {suite!r} is not allowed\n  hint: the code name of a release, such as bookworm")
+
+
 def doubled(entries):
     paths = [entry.path for entry in entries]
     twice = sorted({path for path in paths if paths.count(path) > 1})
@@ -74,8 +91,9 @@ def doubled(entries):
 
 def read(path, options):
     """Everything a build needs to know, with the command line's word before the file's."""
+    check_surroundings(options.get("architecture"))
     found, flavour = chain(path, options.get("flavour"))
-    recipe = DEFAULTS | {"suite": os.environ.get("BUILDER_SUITE") or "bookworm"} | merged(found)
+    recipe = DEFAULTS | {"suite": os.environ["BUILDER_SUITE"]} | merged(found)
     recipe |= {key: options[key] for key in ("architecture",) if options.get(key)} | {"flavour": flavour}
     recipe["compression"] = COMPRESSION | recipe.get("compression", {})
     recipe.setdefault("console", CONSOLES[recipe["architecture"]])

@@ -8,6 +8,7 @@ import files
 import sources
 from places import entries, kind
 
+SUITE = r"[a-z0-9][a-z0-9.-]*"
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](=[A-Za-z0-9.+:~-]+)?")
 IMAGE = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 UNIT = re.compile(r"[A-Za-z0-9@._-]+\.(service|socket|timer|target|path|mount)")
@@ -65,7 +66,7 @@ def mapping(keys):
 
 KEYS = {
     "flavour": text("[a-z0-9-]+", "the name of a file in scripts/builder/flavours, without .yaml"),
-    "suite": text("[a-z0-9][a-z0-9.-]*", "the code name of a release, such as bookworm"),
+    "suite": text(SUITE, "the code name of a release, such as bookworm"),
     "architecture": choice("amd64", "arm64"),
     "kernel": choice("cloud", "generic"),
     "mirrors": listed(sources.mirror),

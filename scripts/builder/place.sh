@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# Sourced by build.sh: where the image goes.
+# shellcheck disable=SC2154 # here is of build.sh
+
+# take_place: settles `out`, which is not there, or empty, or an image that was made here, and makes `new`, the directory beside it in
+# which the next one grows
+take_place() {
+  local parent
+  if [[ -z $out ]]; then
+    out=$here/../../target/builder-image
+    [[ $BUILDER_FLAVOUR == small ]] || out+=-$BUILDER_FLAVOUR
+  fi
+  out=$(realpath -m -- "$out")
+  if [[ -e $out ]] && ! is_replaceable; then
+    wrong "$out is there, and nothing that build.sh made or can replace" 'remove it, or name another OUT'
+  fi
+  parent=$(dirname "$out")
+  new=$parent/.${out##*/}.new
+  if ! { mkdir -p "$parent" && rm -rf "$new" && mkdir "$new"; }; then wrong "$out cannot be written" 'name another OUT'; fi
+}
+
+# what has other files in it is somebody's, such as a rootfs cache, which is an image layout too
+is_replaceable() {
+  local found
+  if [[ ! -d $out || ! -r $out || ! -x $out ]] || mountpoint --quiet "$out"; then return 1; fi
+  found=$(find "$out" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)
+  [[ -z $found || ($found == $'blobs\nindex.json\noci-layout' && -f $out.lock) ]]
+}
+
+# put_in_place: the lock file first, without which the image would be taken for somebody's
+put_in_place() {
+  cp "$work/builder.lock" "$new/lock"
+  mv -T "$new/lock" "$out.lock"
+  rm -rf "$out"
+  mv -T "$new/image" "$out"
+}

@@ -12,7 +12,7 @@ take_place() {
   fi
   out=$(realpath -m -- "$out")
   if [[ -e $out ]] && ! is_replaceable; then
-    wrong "$out is there, and nothing that build.sh made or can replace" 'remove it, or name another OUT'
+    wrong "$out is there, and nothing that build.sh made or can replace" 'name another OUT, or remove that if nobody needs it'
   fi
   parent=$(dirname "$out")
   new=$parent/.${out##*/}.new

@@ -78,7 +78,7 @@ class Place(unittest.TestCase):
         before = self.files()
         for out in (*places, "file", ".", "/", "/proc"):
             said = self.build(out, status=2)
-            self.assertIn("is there, and nothing that build.sh made or can replace\nremove it, or name another OUT", said)
+            self.assertIn("is there, and nothing that build.sh made or can replace\nname another OUT, or remove that if nobody needs it", said)
         self.assertEqual(self.files(), before)
 
     def test_a_place_that_cannot_be_written_is_found_before_anything_is_made(self):

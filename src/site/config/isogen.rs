@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     BUILDER_CONF, BuilderSection, ContainerRuntime, ContainerSection, IsoConfiguration, META_DATA, Privilege,
-    Verbatim, VolumeMount, patch, selection, write,
+    Verbatim, VolumeMount, medium, patch, selection, write,
 };
 use crate::error::{Doing, Error, ErrorKind, Fault, Result};
 use crate::site::yaml::{self, Budget, Fields, Mark, Node, Origin};
@@ -140,6 +140,12 @@ fn configuration(
     let container = root.required_section("container", faults);
     let container = container.and_then(|fields| container_section(&fields, places, faults));
     let builder = root.required_section("builder", faults);
+    let mut warnings = unknown_keys(&root);
+    if let Some(builder) = &builder {
+        // what the medium of another builder is like, and whether it reads these keys, is not known
+        let told = if names_image(&root) { &mut warnings } else { &mut *faults };
+        told.extend(medium::refused(builder));
+    }
     let builder = builder.and_then(|fields| builder_section(&fields, faults));
     let (container, builder) = (container?, builder?);
     let wanted = container.volume.to_string();
@@ -147,7 +153,12 @@ fn configuration(
         Copy::Patched(bytes) => patch::volume(bytes, node, &wanted, &root, faults)?,
         Copy::Written => write::with_volume(node, &wanted).into_bytes(),
     };
-    Some(IsoConfiguration { container, builder, warnings: unknown_keys(&root), builder_conf: Verbatim(copy) })
+    Some(IsoConfiguration { container, builder, warnings, builder_conf: Verbatim(copy) })
+}
+
+/// Whether the builder may be another one than the reference builder.
+fn names_image(root: &Fields<'_>) -> bool {
+    root.section("container", &mut Vec::new()).is_some_and(|container| container.get("image").is_some())
 }
 
 /// The keys that nothing here reads. They stay in the builder's copy, which may read them.

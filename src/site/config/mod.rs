@@ -3,6 +3,7 @@
 
 pub mod airship;
 mod isogen;
+mod medium;
 mod patch;
 mod selection;
 mod volume_mount;

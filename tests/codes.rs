@@ -1,6 +1,6 @@
 //! README's tables of codes have every code of a finding in the documents, or on an image, and no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,14 @@ const IMAGE_CALLS: [&str; 3] = [".error(", ".warning(", ".coded("];
 const IMAGE_TELLS: [(&str, &str); 3] =
     [("menu/mod.rs", "report("), ("menu/kernel.rs", "Some(("), ("menu/kernel.rs", "then(|| (")];
 const IMAGES: [&str; 2] = ["/src/iso/", "/src/isogen/check.rs"];
+
+/// Calls that say how bad it is.
+const SEVERITIES: [(&str, &str); 4] = [
+    (".error(", "error"),
+    (".warning(", "warning"),
+    ("Trouble::Error(", "error"),
+    ("Trouble::Warning(", "warning"),
+];
 
 /// Not in a table: what is said of kustomizations and of the airshipctl config says all there is to say.
 const ELSEWHERE: [&str; 2] = ["document/kustomize", "config/airship"];
@@ -68,20 +76,44 @@ fn texts(images: bool) -> Vec<(PathBuf, String)> {
     files.into_iter().filter(is_listed).map(|file| (file.clone(), text(&file))).collect()
 }
 
-/// The codes in the table of README's section.
-fn listed(section: &str) -> BTreeSet<String> {
+/// The codes in the table of README's section, each with what its second column says.
+fn listed(section: &str) -> BTreeMap<String, String> {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let text = readme.split(&format!("\n## {section}\n")).nth(1).expect("README has the section");
     let text = text.split("\n## ").next().unwrap();
     let table = text.split("| code | | what is wrong |").nth(1).expect("it has the table of codes");
     let rows = table.lines().take_while(|line| line.is_empty() || line.starts_with('|'));
-    rows.filter_map(|row| Some(row.strip_prefix("| `")?.split('`').next()?.to_owned())).collect()
+    let row = |row: &str| {
+        let (code, rest) = row.strip_prefix("| `")?.split_once("` | ")?;
+        Some((code.to_owned(), rest.split(" |").next()?.to_owned()))
+    };
+    rows.filter_map(row).collect()
+}
+
+/// Where the calls themselves tell errors from warnings, README says the same.
+fn assert_severities(images: bool, section: &str) {
+    let mut used: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (call, severity) in SEVERITIES {
+        for code in texts(images).iter().flat_map(|(_, text)| codes(text, call)) {
+            used.entry(code).or_default().insert(severity);
+        }
+    }
+    assert!(used.len() > 20, "the sources were not found: {used:?}");
+    let listed = listed(section);
+    for (code, severities) in used {
+        let Some(said) = listed.get(&code) else { continue };
+        let said: BTreeSet<_> = match said.as_str() {
+            "either" => ["error", "warning"].into(),
+            one => [one].into(),
+        };
+        assert_eq!(said, severities, "{code}: README and sources");
+    }
 }
 
 #[track_caller]
 fn same(used: &BTreeSet<String>, section: &str) {
     assert!(used.len() > 20, "the sources were not found: {used:?}");
-    let listed = listed(section);
+    let listed = listed(section).into_keys().collect();
     let missing: Vec<_> = used.difference(&listed).collect();
     let unused: Vec<_> = listed.difference(used).collect();
     assert!(
@@ -108,4 +140,10 @@ fn readme_has_every_code_of_images_and_no_other() {
         used.extend(IMAGE_CALLS.iter().chain(own).flat_map(|call| codes(&text, call)));
     }
     same(&used, "What is found on images");
+}
+
+#[test]
+fn readme_tells_errors_from_warnings() {
+    assert_severities(false, "What is found in the documents");
+    assert_severities(true, "What is found on images");
 }

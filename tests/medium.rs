@@ -157,9 +157,13 @@ fn judged(sections: &[String]) -> Vec<bool> {
 fn what_the_reference_builder_refuses_is_an_error_and_for_others_a_warning() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("isogen.yaml");
-    let cases: Vec<_> =
+    let mut cases: Vec<_> =
         VALUES.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value))).collect();
-    let sections: Vec<_> = cases.iter().map(|(key, value)| format!("  {key}: {value}\n")).collect();
+    let mut sections: Vec<_> = cases.iter().map(|(key, value)| format!("  {key}: {value}\n")).collect();
+    for words in [60, 70] {
+        cases.push((&"kernelArgs", &"words"));
+        sections.push(format!("  kernelArgs: {}\n", "a=0123456789012345678901234567 ".repeat(words)));
+    }
     let judged = judged(&sections);
     assert!(judged.iter().any(|refused| *refused) && judged.iter().any(|refused| !*refused));
     for (((key, value), section), refused) in cases.iter().zip(&sections).zip(judged) {

@@ -8,15 +8,16 @@ import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts/builder/build_iso"))
 
+import menu
 import options
 
 
 def refused(text):
     try:
-        options.read(yaml.safe_load(text), "builder")
+        found = options.read(yaml.safe_load(text), "builder")
     except ValueError:
         return True
-    return False
+    return menu.too_long(f"linux /live/vmlinuz {' '.join(found.arguments)}")
 
 
 json.dump([refused(text) for text in json.load(sys.stdin)], sys.stdout)

@@ -21,6 +21,8 @@ const CHECKS: [(&str, Check); 4] = [
 const SEEDS: [&str; 2] = ["cidata", "config-2"];
 /// The field has 32 bytes (ECMA-119, 8.4.7).
 const LONGEST_LABEL: usize = 32;
+/// `COMMAND_LINE_SIZE` of x86 and arm64; the image's own arguments count too, and are not known here.
+const COMMAND_LINE: usize = 2048;
 
 /// What it refuses, at most one fault for each key. No message shows a value: kernel arguments may be secret.
 pub(super) fn refused(builder: &Fields<'_>) -> Vec<Fault> {
@@ -56,7 +58,11 @@ fn first<'a>(node: &'a Node, is_good: fn(&str) -> bool, why: &'static str) -> Op
 /// GRUB has a backslash before quotes and backslashes when it hands them to the kernel.
 fn kernel_arguments(node: &Node) -> Option<Refusal<'_>> {
     let is_good = |word: &str| word.chars().all(|c| c.is_ascii_graphic() && !['\'', '"', '\\'].contains(&c));
-    first(node, is_good, "ASCII without white space, quotes and backslashes, which GRUB cannot pass on")
+    let why = "ASCII without white space, quotes and backslashes, which GRUB cannot pass on";
+    first(node, is_good, why).or_else(|| {
+        let length: usize = words(node).ok()?.iter().map(|(_, word)| word.len() + 1).sum();
+        (length > COMMAND_LINE).then_some((node, "fewer than 2048 bytes, which is all that the kernel takes"))
+    })
 }
 
 fn consoles(node: &Node) -> Option<Refusal<'_>> {

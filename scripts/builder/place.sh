@@ -11,24 +11,30 @@ take_place() {
     [[ $BUILDER_FLAVOUR == small ]] || out+=-$BUILDER_FLAVOUR
   fi
   out=$(realpath -m -- "$out")
-  if [[ -e $out ]] && ! is_replaceable; then
-    wrong "$out is there, and nothing that build.sh made or can replace" 'name another OUT, or remove that if nobody needs it'
-  fi
+  check_place
   parent=$(dirname "$out")
   new=$parent/.${out##*/}.new
   if ! { mkdir -p "$parent" && rm -rf "$new" && mkdir "$new"; }; then wrong "$out cannot be written" 'name another OUT'; fi
+}
+
+check_place() {
+  if [[ -e $out ]] && ! is_replaceable; then
+    wrong "$out is there, and nothing that build.sh made or can replace" 'name another OUT, or remove that if nobody needs it'
+  fi
 }
 
 # what has other files in it is somebody's, such as a rootfs cache, which is an image layout too
 is_replaceable() {
   local found
   if [[ ! -d $out || ! -r $out || ! -x $out ]] || mountpoint --quiet "$out"; then return 1; fi
-  found=$(find "$out" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)
+  found=$(find "$out" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort) || return 1
   [[ -z $found || ($found == $'blobs\nindex.json\noci-layout' && -f $out.lock) ]]
 }
 
 # put_in_place: the lock file first, without which the image would be taken for somebody's
 put_in_place() {
+  # minutes have gone by
+  check_place
   cp "$work/builder.lock" "$new/lock"
   mv -T "$new/lock" "$out.lock"
   rm -rf "$out"

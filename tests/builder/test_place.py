@@ -17,6 +17,7 @@ trap 'rm -rf ${new:+"$new"}' EXIT
 . "$SCRIPTS/place.sh"
 take_place
 [[ ! -e $TOP/fail ]] || exit 4
+[[ ! -e $TOP/meanwhile ]] || mv "$TOP/meanwhile" "$out/notes"
 mkdir -p "$new/image/blobs" && echo "$2" | tee "$new/image/index.json" "$new/image/oci-layout" >"$work/builder.lock"
 put_in_place
 echo "$out"
@@ -80,6 +81,12 @@ class Place(unittest.TestCase):
             said = self.build(out, status=2)
             self.assertIn("is there, and nothing that build.sh made or can replace\nname another OUT, or remove that if nobody needs it", said)
         self.assertEqual(self.files(), before)
+
+    def test_what_came_while_the_image_was_made_stays(self):
+        (self.top / "out").mkdir()
+        (self.top / "meanwhile").write_text("kept")
+        self.assertIn("nothing that build.sh made", self.build("out", status=2))
+        self.assertEqual(self.files(), {"out/notes": "kept"})
 
     def test_a_place_that_cannot_be_written_is_found_before_anything_is_made(self):
         (self.top / "file").write_text("")

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by build.sh: where the image goes.
-# shellcheck disable=SC2154 # here is of build.sh
+# shellcheck disable=SC2154 # here, work and recipe are of build.sh
 
 # take_place: settles `out`, which is not there, or empty, or an image that was made here, and makes `new`, the directory beside it in
 # which the next one grows
@@ -20,6 +20,10 @@ take_place() {
 check_place() {
   if [[ -e $out ]] && ! is_replaceable; then
     wrong "$out is there, and nothing that build.sh made or can replace" 'name another OUT, or remove that if nobody needs it'
+  fi
+  # other programs have files of such names, too
+  if [[ -e $out.lock ]] && ! recipe names "$out.lock" live >/dev/null 2>&1; then
+    wrong "$out.lock is there, and no lock file of build.sh, which would replace it" 'name another OUT, or move that file'
   fi
 }
 

@@ -13,6 +13,7 @@ from builder import SCRIPTS
 BUILD = """set -euo pipefail
 here=$TOP/project/scripts/builder work=$TOP/work out=$1 new=
 wrong() { printf '%s\\n' "$@" >&2 && exit 2; }
+recipe() { [[ $1 == names && $3 == live && $(<"$2") != other ]]; }
 trap 'rm -rf ${new:+"$new"}' EXIT
 . "$SCRIPTS/place.sh"
 take_place
@@ -81,6 +82,14 @@ class Place(unittest.TestCase):
             said = self.build(out, status=2)
             self.assertIn("is there, and nothing that build.sh made or can replace\nname another OUT, or remove that if nobody needs it", said)
         self.assertEqual(self.files(), before)
+
+    def test_a_lock_file_of_another_program_stays(self):
+        (self.top / "Cargo.lock").write_text("other")
+        # without a directory of that name, and beside an empty one
+        for _ in range(2):
+            self.assertIn("Cargo.lock is there, and no lock file of build.sh", self.build("Cargo", status=2))
+            self.assertEqual(self.files(), {"Cargo.lock": "other"})
+            (self.top / "Cargo").mkdir(exist_ok=True)
 
     def test_what_came_while_the_image_was_made_stays(self):
         (self.top / "out").mkdir()
